@@ -1,0 +1,18 @@
+package main
+
+import "errors"
+
+// Causes that end a call from inside; context.Cause tells them apart from the target's doing.
+var (
+	errReplaced = errors.New("replaced by a newer firing")
+	errCanceled = errors.New("canceled by a user")
+	errShutdown = errors.New("the server is shutting down")
+)
+
+// Errors of the store that the API turns into answers.
+var (
+	errNotFound    = errors.New("not found")
+	errExists      = errors.New("the job_id is taken")
+	errConflict    = errors.New("changed in the meantime")
+	errUnavailable = errors.New("the database cannot be written")
+)

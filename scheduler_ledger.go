@@ -1,0 +1,105 @@
+package main
+
+import "context"
+
+// ledger is what the scheduler and the executor ask of the store, and nothing more: another database has to meet this
+// interface and its conformance test (store_conformance_test.go).
+//
+// Claim and Finish only queue: they never block. Their done functions are called once, from the store's writer, after the
+// commit that made the change durable or after it failed; done must be quick and must not call back into the ledger's
+// blocking methods.
+type ledger interface {
+	// Timers calls each for every living job, and for every deleted one that has open runs.
+	Timers(ctx context.Context, each func(Timer) error) error
+	// Timer reads one job anew; ok is false when nothing is left to do for it.
+	Timer(ctx context.Context, job int64) (t Timer, ok bool, err error)
+	// Claim commits claims, as many as wait in one transaction. held[i] tells whether claim i took effect: it does not when
+	// the job or the run has changed since it was read (compare and set). With err != nil none took effect.
+	Claim(claims []Claim, done func(held []bool, err error))
+	// Finish commits the end of an attempt. It is retried until the disk takes it; accepted is false when the attempt was
+	// not the current one any more.
+	Finish(f Finish, done func(accepted bool))
+	// Definition reads the definition that a run was made under.
+	Definition(ctx context.Context, job int64, version int) (jobID string, d *Definition, err error)
+	// Resume ends the pause of a job whose until has come (at is that instant).
+	Resume(ctx context.Context, job int64, at instant) error
+}
+
+// Timer is what the loop needs to know of a job.
+type Timer struct {
+	Job        int64
+	Version    int
+	Schedule   string // canonical JSON of the schedule part
+	Anchor     instant
+	Policy     string // canonical JSON of the policy part
+	Host       string
+	NextAt     instant // 0 = nothing to fire
+	CursorAt   instant
+	Paused     bool
+	PauseUntil instant // 0 = until resumed by a person
+	Open       []OpenRun
+}
+
+// OpenRun is a run that has not ended.
+type OpenRun struct {
+	Run         int64
+	Version     int
+	Trigger     Trigger
+	Status      Status
+	ScheduledAt instant
+	DueAt       instant
+	StartedAt   instant
+	Attempt     int
+}
+
+// Claim is one job's step forward: new rows for the firings from From up to Cursor, the next firing, and waiting runs that
+// start now. All of it takes effect, or nothing.
+type Claim struct {
+	Job     int64
+	Version int     // compared with timers.version
+	From    instant // compared with timers.next_at; 0 = no firing is claimed, only Starts
+	Next    instant // new next_at; 0 = the schedule is over
+	Cursor  instant // new cursor_at
+	Rows    []*Run  // inserted; the store gives each its ID
+	Starts  []Start
+}
+
+// Start moves a pending or retrying run to running, as attempt Attempt+1.
+type Start struct {
+	Run     int64
+	Attempt int // compared with runs.attempt
+}
+
+// Finish is the end of one attempt of a run, and what follows from it.
+type Finish struct {
+	Run        int64
+	Job        int64
+	Attempt    Attempt // its Attempt number is compared with runs.attempt; appended to runs.attempts
+	Status     Status  // an end, or Retrying
+	Reason     string
+	DueAt      instant // of the next attempt, when Status is Retrying
+	StartedAt  instant // of the first attempt
+	FinishedAt instant
+	PauseAfter int // pause_after_failures of the job, 0 = never
+}
+
+// Dispatch is a claimed attempt on its way to the executor.
+type Dispatch struct {
+	Run         int64
+	Job         int64
+	Version     int
+	Trigger     Trigger
+	ScheduledAt instant
+	DueAt       instant
+	StartedAt   instant // of the first attempt, 0 = this is the first
+	Attempt     int     // from 1
+}
+
+// caller is what the scheduler asks of the executor. Neither method blocks.
+type caller interface {
+	// Start makes the call of d, which is committed. When the call has ended, the executor tells the scheduler (ended), hands
+	// the outcome to the ledger, and tells the scheduler again when that is on disk (finished).
+	Start(d Dispatch)
+	// Cancel ends the call of a run that is out, if it is out, with a cause: errReplaced or errCanceled.
+	Cancel(run int64, cause error)
+}
