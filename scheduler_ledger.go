@@ -62,12 +62,21 @@ type Claim struct {
 	Cursor  instant // new cursor_at
 	Rows    []*Run  // inserted; the store gives each its ID
 	Starts  []Start
+	Ends    []End
 }
 
 // Start moves a pending or retrying run to running, as attempt Attempt+1.
 type Start struct {
 	Run     int64
 	Attempt int // compared with runs.attempt
+}
+
+// End closes a pending or retrying run without another attempt.
+type End struct {
+	Run     int64
+	Attempt int // compared with runs.attempt
+	Status  Status
+	Reason  string
 }
 
 // Finish is the end of one attempt of a run, and what follows from it.
