@@ -26,7 +26,14 @@ func readSlow(text string) slowCron {
 	m := slowCron{lists: map[string][]string{}}
 	if rest, ok := strings.CutPrefix(text, "cron['"); ok {
 		m.crontab = true
-		parts := strings.Fields(strings.TrimSuffix(rest, "']"))
+		rest = strings.TrimSuffix(rest, "']")
+		for word, meaning := range map[string]string{"@hourly": "0 * * * *", "@daily": "0 0 * * *", "@midnight": "0 0 * * *",
+			"@weekly": "0 0 * * 0", "@monthly": "0 0 1 * *", "@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *"} {
+			if rest == word {
+				rest = meaning
+			}
+		}
+		parts := strings.Fields(rest)
 		names := []string{"second", "minute", "hour", "day", "month", "day_of_week"}[6-len(parts):]
 		for i, n := range names {
 			m.lists[n] = strings.Split(parts[i], ",")
@@ -74,7 +81,7 @@ func (m slowCron) matches(wall int64) bool {
 		if m.lists[name] == nil {
 			return true
 		}
-		return slices.ContainsFunc(m.lists[name], func(e string) bool { return slowExpr(e, name, value, low, t) })
+		return slices.ContainsFunc(m.lists[name], func(e string) bool { return slowExpr(e, name, value, low, t, m.crontab) })
 	}
 	byDay := is("day", t.Day(), 1)
 	byWeekday := is("day_of_week", weekday, 0) || m.crontab && weekday == 0 && is("day_of_week", 7, 0)
@@ -86,20 +93,18 @@ func (m slowCron) matches(wall int64) bool {
 		is("hour", t.Hour(), 0) && is("minute", t.Minute(), 0) && is("second", t.Second(), 0)
 }
 
-func slowExpr(e, name string, value, low int, t time.Time) bool {
+func slowExpr(e, name string, value, low int, t time.Time, crontab bool) bool {
 	number := func(s string) int {
-		for i, n := range strings.Fields("jan feb mar apr may jun jul aug sep oct nov dec") {
-			if n == s && name == "month" {
-				return i + 1
-			}
+		if n, err := strconv.Atoi(s); err == nil {
+			return n
 		}
-		if i := slices.Index(strings.Fields("mon tue wed thu fri sat sun"), s); i >= 0 {
-			if strings.Contains(name, "day") && len(s) == 3 {
-				return i
-			}
+		if name == "month" {
+			return strings.Index("jan feb mar apr may jun jul aug sep oct nov dec", s)/4 + 1
 		}
-		n, _ := strconv.Atoi(s)
-		return n
+		if crontab {
+			return strings.Index("sun mon tue wed thu fri sat", s) / 4
+		}
+		return strings.Index("mon tue wed thu fri sat sun", s) / 4
 	}
 	end := t.AddDate(0, 1, -t.Day()).Day()
 	if e == "last" {
@@ -126,7 +131,9 @@ func slowExpr(e, name string, value, low int, t time.Time) bool {
 	a := number(first)
 	b := a
 	if isRange {
-		b = number(last)
+		if b = number(last); crontab && last == "sun" {
+			b = 7
+		}
 	} else if stepped {
 		b = 1 << 30
 	}
