@@ -111,6 +111,30 @@ func (e *Executor) Cancel(run int64, cause error) {
 	}
 }
 
+// Interrupted concludes the attempt of d, which a crash of the former process cut off: nothing is sent. Whether it is retried
+// is the job's retry policy.
+func (e *Executor) Interrupted(d Dispatch) {
+	e.mu.Lock()
+	e.open++
+	e.mu.Unlock()
+	go func() {
+		p, err := e.load(context.Background(), versionKey{d.Job, d.Version})
+		started := d.StartedAt // of the first attempt; a later one left when it was due
+		if d.Attempt > 1 && d.DueAt != 0 {
+			started = d.DueAt
+		}
+		a := Attempt{Attempt: d.Attempt, StartedAt: started.Time(), Error: classInterrupted, Reason: ReasonCrash,
+			Detail: "the process ended while the call was out; whether it reached its target is not known"}
+		var def *Definition
+		if p != nil {
+			def = p.definition
+		} else {
+			a.Detail += "; " + oneLine(err.Error())
+		}
+		e.finish(d, conclude(def, e.settings, d, a, instantOf(time.Now())))
+	}()
+}
+
 // run is the life of one call: it always ends in a Finish.
 func (e *Executor) run(ctx context.Context, cancel context.CancelCauseFunc, d Dispatch) {
 	def, a := e.call(ctx, d)
@@ -123,6 +147,11 @@ func (e *Executor) run(ctx context.Context, cancel context.CancelCauseFunc, d Di
 	if e.cfg.Ended != nil {
 		e.cfg.Ended(d)
 	}
+	e.finish(d, f)
+}
+
+// finish hands an outcome to the ledger, and tells when it is on disk.
+func (e *Executor) finish(d Dispatch, f Finish) {
 	e.cfg.Ledger.Finish(f, func(accepted bool) {
 		if accepted && e.cfg.Observer != nil {
 			e.cfg.Observer.observeAttempt(d, f)

@@ -175,7 +175,7 @@ func (c *jsonCheck) judge(body []byte) string {
 		return "the body is not JSON"
 	}
 	for _, token := range c.tokens {
-		next, ok := step(raw, token)
+		next, ok := descend(raw, token)
 		if !ok {
 			return fmt.Sprintf("the body has nothing at %s", c.pointer)
 		}
@@ -195,8 +195,8 @@ func (c *jsonCheck) where() string {
 	return c.pointer
 }
 
-// step goes one token down.
-func step(raw json.RawMessage, token string) (json.RawMessage, bool) {
+// descend goes one token down.
+func descend(raw json.RawMessage, token string) (json.RawMessage, bool) {
 	trimmed := bytes.TrimLeft(raw, " \t\r\n")
 	if len(trimmed) > 0 && trimmed[0] == '[' {
 		var list []json.RawMessage

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,24 +34,14 @@ const (
 	maxConditions  = 50
 )
 
+// methods are those that a job may use.
 var methods = []string{"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
 
-// normalizeCall brings the call part of a new definition into its canonical form, in place.
-func normalizeCall(d *Definition) {
-	d.Method = strings.ToUpper(d.Method)
-	if d.Method == "" {
-		d.Method = http.MethodGet
-	}
-}
-
 // validateCall gives every fault of the call part of a new or changed definition, each with the JSON path of its field. A
-// definition without a fault can be sent, as far as that can be known before the call.
+// definition without a fault can be sent, as far as that can be known before the call. The method is checkMethod's.
 func validateCall(d *Definition, env callEnv) []schedule.Fault {
 	p := prepare("job", d)
 	c := &compiler{p}
-	if d.Method != "" && !slices.Contains(methods, d.Method) {
-		c.fault("method", "must be one of %s", strings.Join(methods, ", "))
-	}
 	c.limits(d)
 	c.retryOn(d)
 	if env.egress != nil && p.target != nil {
