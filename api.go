@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path"
+	"runtime/debug"
+	"strings"
+	"time"
+)
+
+// jobStore is what the handlers ask of the store. All errors are those of errors.go, possibly wrapped; anything else is a fault
+// of the program or its disk and answered with 500.
+type jobStore interface {
+	// CreateJob stores a new job under jobID, or with replace a new version of the one that has the name; errExists.
+	CreateJob(ctx context.Context, jobID string, d *Definition, replace bool) (*JobRecord, error)
+	// UpdateJob stores what change makes of the present definition as a new version. An error of change comes back wrapped.
+	UpdateJob(ctx context.Context, jobID string, change func(*JobRecord) (*Definition, error)) (*JobRecord, error)
+	DeleteJob(ctx context.Context, jobID string) error
+	// PauseJob pauses until an instant, or with 0 until ResumeJob.
+	PauseJob(ctx context.Context, jobID, reason string, until instant) error
+	ResumeJob(ctx context.Context, jobID string) error
+	Job(ctx context.Context, jobID string) (*JobRecord, error)
+	// Jobs reads one page, in the order of creation.
+	Jobs(ctx context.Context, f JobFilter) ([]*JobRecord, error)
+
+	RunNow(ctx context.Context, jobID string) (*RunRecord, error)
+	RerunRun(ctx context.Context, runID string) (*RunRecord, error)
+	// CancelRun ends a waiting run, or asks for the end of a running call; errConflict when the run has ended.
+	CancelRun(ctx context.Context, runID string) (*RunRecord, error)
+	// Backfill makes runs for the firings from … to that have none that succeeded (all: for every one).
+	Backfill(ctx context.Context, jobID string, b BackfillRequest) ([]*RunRecord, error)
+	Run(ctx context.Context, runID string) (*RunRecord, error)
+	// Runs reads one page, newest first, and the cursor of the next page, "" at the end.
+	Runs(ctx context.Context, f RunFilter) (runs []*RunRecord, next string, err error)
+	// Health is nil while the database takes writes.
+	Health() error
+}
+
+// api answers HTTP requests. Its fields are set before it serves and never change.
+type api struct {
+	store    jobStore
+	settings *Settings
+	log      *slog.Logger
+	now      func() time.Time
+	metrics  *metrics
+	alive    func() error // nil while the timer loop turns
+	mux      *http.ServeMux
+}
+
+// handler answers one request, or returns the error that problemOf turns into the answer.
+type handler func(w http.ResponseWriter, r *http.Request) error
+
+// route is one operation of the API.
+type route struct {
+	pattern string // method and path, as http.ServeMux takes them
+	handle  handler
+}
+
+// routes lists the whole API.
+func (a *api) routes() []route {
+	return []route{
+		{"POST /jobs", closed(a.createJob)},
+		{"GET /jobs", a.listJobs},
+		{"GET /jobs/{job_id}", a.getJob},
+		{"PUT /jobs/{job_id}", closed(a.putJob)},
+		{"PATCH /jobs/{job_id}", closed(a.patchJob)},
+		{"DELETE /jobs/{job_id}", closed(a.deleteJob)},
+		{"POST /jobs/{job_id}/pause", closed(a.pauseJob)},
+		{"POST /jobs/{job_id}/resume", closed(a.resumeJob)},
+		{"POST /jobs/{job_id}/run", closed(a.runJob)},
+		{"POST /jobs/{job_id}/backfill", closed(a.backfillJob)},
+		{"GET /jobs/{job_id}/runs", a.listJobRuns},
+		{"GET /runs", a.listRuns},
+		{"GET /runs/{run_id}", closed(a.getRun)},
+		{"POST /runs/{run_id}/rerun", closed(a.rerunRun)},
+		{"POST /runs/{run_id}/cancel", closed(a.cancelRun)},
+		{"POST /schedules/preview", closed(a.preview)},
+		{"GET /healthz", a.healthz},
+		{"GET /readyz", a.readyz},
+		{"GET /metrics", a.serveMetrics},
+		{"GET /{$}", a.index},
+	}
+}
+
+// closed refuses query parameters for a handler that knows none: a misspelt or unsupported wish is never passed over.
+func closed(h handler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if err := readQuery(r).done(); err != nil {
+			return err
+		}
+		return h(w, r)
+	}
+}
+
+// newAPI makes the handler of the whole API.
+func newAPI(store jobStore, s *Settings, log *slog.Logger, m *metrics, alive func() error) *api {
+	a := &api{store: store, settings: s, log: log, now: time.Now, metrics: m, alive: alive, mux: http.NewServeMux()}
+	for _, rt := range a.routes() {
+		a.mux.Handle(rt.pattern, a.adapt(rt.handle))
+	}
+	return a
+}
+
+// Limits of one request and its answer.
+const (
+	maxRequestBody = 1 << 20
+	maxHeaderBytes = 32 << 10
+	answerTimeout  = 30 * time.Second // for an answer, or for one page of a streamed one
+)
+
+// ServeHTTP answers what no route does, and hands the rest to the routes. No panic leaves it but http.ErrAbortHandler, which
+// net/http knows as "cut the connection".
+func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	out := &answer{ResponseWriter: w}
+	defer func() {
+		switch p := recover(); {
+		case p == nil:
+		case p == http.ErrAbortHandler:
+			panic(p)
+		default:
+			a.log.Error("panic in a handler", "method", r.Method, "path", r.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			if out.status != 0 {
+				panic(http.ErrAbortHandler)
+			}
+			a.fail(out, r, problemInternal)
+		}
+	}()
+	h := out.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout))
+	if r.RequestURI == "*" || r.URL.Path == "" || clean(r.URL.Path) != r.URL.Path {
+		a.fail(out, r, noRoute(r.URL.Path))
+		return
+	}
+	if _, pattern := a.mux.Handler(r); pattern == "" {
+		a.fail(out, r, a.unrouted(r))
+		return
+	}
+	a.mux.ServeHTTP(out, r)
+}
+
+// clean is the path without repeated slashes and dots, as ServeMux would redirect to.
+func clean(p string) string {
+	c := path.Clean(p)
+	if strings.HasSuffix(p, "/") && c != "/" {
+		c += "/"
+	}
+	return c
+}
+
+// unrouted is the answer where no pattern matches: 405 where another method would, else 404.
+func (a *api) unrouted(r *http.Request) *problem {
+	var allowed []string
+	for _, m := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} {
+		try := *r
+		try.Method = m
+		if _, pattern := a.mux.Handler(&try); pattern != "" {
+			allowed = append(allowed, m)
+		}
+	}
+	if len(allowed) == 0 {
+		return noRoute(r.URL.Path)
+	}
+	p := newProblem(http.StatusMethodNotAllowed, "method_not_allowed",
+		fmt.Sprintf("%.40q is not possible here; possible: %s", r.Method, strings.Join(allowed, ", ")))
+	p.header = map[string]string{"Allow": strings.Join(allowed, ", ")}
+	return p
+}
+
+func noRoute(path string) *problem {
+	detail := "there is nothing at this path; the README lists the paths"
+	if p := strings.TrimRight(path, "/"); p != path && p != "" && len(p) < 200 {
+		detail = fmt.Sprintf("there is nothing at this path; without the slash at its end it is %q", p)
+	}
+	return newProblem(http.StatusNotFound, "not_found", detail)
+}
+
+func (a *api) adapt(h handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := h(w, r); err != nil {
+			a.fail(w.(*answer), r, err)
+		}
+	})
+}
+
+// answer remembers whether an answer has begun.
+type answer struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *answer) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *answer) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *answer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
