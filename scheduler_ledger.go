@@ -102,13 +102,18 @@ type Dispatch struct {
 	DueAt       instant
 	StartedAt   instant // of the first attempt, 0 = this is the first
 	Attempt     int     // from 1
+
+	host *host // the slot that the call holds; the scheduler's alone
 }
 
-// caller is what the scheduler asks of the executor. Neither method blocks.
+// caller is what the scheduler asks of the executor. No method blocks.
 type caller interface {
 	// Start makes the call of d, which is committed. When the call has ended, the executor tells the scheduler (ended), hands
 	// the outcome to the ledger, and tells the scheduler again when that is on disk (finished).
 	Start(d Dispatch)
+	// Interrupted concludes the attempt of d, which a crash of the former process cut off, and hands the outcome to the ledger;
+	// the scheduler is told as of any other (finished, without ended).
+	Interrupted(d Dispatch)
 	// Cancel ends the call of a run that is out, if it is out, with a cause: errReplaced or errCanceled.
 	Cancel(run int64, cause error)
 }

@@ -16,6 +16,7 @@ type settleInput struct {
 	Now      instant
 	Active   int  // runs that are running or retrying
 	Waiting  int  // runs that are pending
+	Steps    int  // look at no more firings than this, 0 = at all
 	Boundary bool // settle every firing planned up to Now, even one whose jitter is not over: the plan ends here
 }
 
@@ -25,6 +26,7 @@ type settlement struct {
 	Next    instant // first firing that is not due, 0 = the schedule is over
 	Cursor  instant // last firing that is due, 0 = none is
 	Replace int     // how many running runs the new one replaces
+	More    bool    // there were more than Steps: nothing is settled
 }
 
 // settle decides what becomes of every firing of one job that is due, in schedule order. It is pure: the loop, the changes of
@@ -43,10 +45,13 @@ func settle(in settleInput) (settlement, error) {
 	}
 	var calls []instant // the newest firings inside their grace, at most keep
 	s := in.NextAt
-	for s != 0 {
+	for step := 1; s != 0; step++ {
 		due := dueAt(in.Schedule, in.Job, s)
 		if due > in.Now && !(in.Boundary && s <= in.Now) {
 			break
+		}
+		if in.Steps > 0 && step > in.Steps {
+			return settlement{More: true}, nil
 		}
 		out.Cursor = s
 		switch {
@@ -80,10 +85,9 @@ func settle(in settleInput) (settlement, error) {
 	out.callOrWait(in, calls)
 	for _, r := range out.Rows {
 		r.Job, r.Version, r.Trigger = in.Job, in.Version, BySchedule
-		if r.Count > 1 {
-			continue
+		if r.Count == 1 {
+			r.ScheduledUntil = 0
 		}
-		r.ScheduledUntil = 0
 	}
 	return out, nil
 }

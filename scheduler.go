@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"teiki/internal/schedule"
+)
+
+// Scheduler decides when each call leaves. One goroutine (Run) owns the heap, the index and the timer; everyone else sends it
+// events. It never blocks on I/O: claims, loads and calls are handed over, and their outcome comes back as an event.
+type Scheduler struct {
+	ledger   ledger
+	caller   caller
+	settings *Settings
+	log      *slog.Logger
+	now      func() instant // the wall clock; tests of clock steps replace it
+
+	events chan event
+	done   chan struct{} // closed when Run has returned: nobody waits for it any more
+
+	// Owned by Run.
+	jobs     map[int64]*entry
+	heap     entryHeap
+	slots    slots
+	plans    plans
+	batch    []*step // claims decided in this turn
+	inFlight int     // claims handed to the ledger
+	stopping bool
+	blocked  instant // nothing is claimed before this: the database has just refused
+
+	// Readable from anywhere, written by Run.
+	stats struct {
+		jobs, queued, calls atomic.Int64
+		turned              atomic.Int64 // instant of the loop's last turn
+	}
+}
+
+// maxSleep caps the timer. Timers stand still while a machine is suspended and do not follow the wall clock's steps; with the
+// cap both are noticed within a second.
+const maxSleep = time.Second
+
+// settleSteps is the number of due firings that the loop itself looks at; longer gaps are settled beside it.
+const settleSteps = 1000
+
+type event struct {
+	kind     eventKind
+	accepted bool
+	job      int64
+	timer    *Timer // loaded; nil = nothing is left of the job
+	steps    []*step
+	held     []bool
+	dispatch Dispatch
+	finish   *Finish
+	settled  *settled
+	err      error
+}
+
+type eventKind uint8
+
+const (
+	jobChanged eventKind = iota
+	jobLoaded
+	jobSettled
+	claimDone
+	callEnded
+	runFinished
+)
+
+// newScheduler makes a scheduler that is idle until Run.
+func newScheduler(l ledger, c caller, settings *Settings, log *slog.Logger) *Scheduler {
+	return &Scheduler{
+		ledger: l, caller: c, settings: settings, log: log,
+		now:    func() instant { return instantOf(time.Now()) },
+		events: make(chan event, 4096), done: make(chan struct{}),
+		jobs:  make(map[int64]*entry),
+		slots: slots{maxTotal: settings.MaxConcurrent, maxPerHost: settings.MaxPerHost, hosts: make(map[string]*host)},
+		plans: plans{defaults: settings.Policy, schedules: make(map[string]*schedule.Schedule), policies: make(map[string]*Policy)},
+	}
+}
+
+// Wake tells that a job has changed in the database. It returns as soon as the loop has the message.
+func (s *Scheduler) Wake(job int64) { s.send(event{kind: jobChanged, job: job}) }
+
+// Ended tells that the call of d is over and its slot free.
+func (s *Scheduler) Ended(d Dispatch) { s.send(event{kind: callEnded, job: d.Job, dispatch: d}) }
+
+// Finished tells that the outcome of d is on disk, or, with accepted false, was refused because the run had moved on.
+func (s *Scheduler) Finished(d Dispatch, f Finish, accepted bool) {
+	s.send(event{kind: runFinished, job: d.Job, dispatch: d, finish: &f, accepted: accepted})
+}
+
+func (s *Scheduler) send(e event) {
+	select {
+	case s.events <- e:
+	case <-s.done:
+	}
+}
+
+// Load reads every job, and hands runs that a crash cut off to the executor. It must return before Run is called.
+func (s *Scheduler) Load(ctx context.Context) error {
+	err := s.ledger.Timers(ctx, func(t Timer) error {
+		e := &entry{job: t.Job, index: -1}
+		s.jobs[t.Job] = e
+		s.fill(e, t)
+		for i := range e.open {
+			s.restore(e, &e.open[i])
+		}
+		return nil
+	})
+	s.stats.jobs.Store(int64(len(s.jobs)))
+	return err
+}
+
+// restore gives a run that the former process left its way on: a call that was out has an unknown outcome.
+func (s *Scheduler) restore(e *entry, r *OpenRun) {
+	if r.Status == Running {
+		s.caller.Interrupted(Dispatch{Run: r.Run, Job: e.job, Version: r.Version, Trigger: r.Trigger,
+			ScheduledAt: r.ScheduledAt, DueAt: r.DueAt, StartedAt: r.StartedAt, Attempt: r.Attempt})
+	}
+}
+
+// Run fires until ctx ends; then nothing new is claimed, and it returns when the claims under way have had their answer. Calls
+// that are out go on; the executor owns them.
+func (s *Scheduler) Run(ctx context.Context) {
+	defer close(s.done)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	stop := ctx.Done()
+	for {
+		sleep := s.turn(ctx)
+		if s.stopping && s.inFlight == 0 {
+			return
+		}
+		timer.Reset(sleep)
+		select {
+		case e := <-s.events:
+			s.handle(ctx, e)
+			for range len(s.events) {
+				s.handle(ctx, <-s.events)
+			}
+		case <-timer.C:
+		case <-stop:
+			s.stopping, stop = true, nil
+		}
+	}
+}
+
+// turn acts on every entry whose time has come, hands the claims over, and tells how long there is nothing to do.
+func (s *Scheduler) turn(ctx context.Context) time.Duration {
+	now := s.now()
+	s.stats.turned.Store(int64(now))
+	s.stats.queued.Store(int64(s.slots.queued))
+	s.stats.calls.Store(int64(s.slots.total))
+	s.stats.jobs.Store(int64(len(s.jobs)))
+	if !s.stopping {
+		for e := s.heap.first(); e != nil && e.at <= now; e = s.heap.first() {
+			s.heap.remove(e)
+			s.act(ctx, e, now)
+		}
+	}
+	s.flush()
+	if e := s.heap.first(); e != nil && !s.stopping {
+		return min(maxSleep, max(0, e.at.Sub(s.now())))
+	}
+	return maxSleep
+}
+
+func (s *Scheduler) handle(ctx context.Context, ev event) {
+	e := s.jobs[ev.job]
+	switch ev.kind {
+	case jobChanged:
+		if e == nil {
+			e = &entry{job: ev.job, index: -1}
+			s.jobs[ev.job] = e
+		}
+		s.load(ctx, e)
+	case jobLoaded:
+		s.loaded(ctx, e, ev)
+	case jobSettled:
+		s.settled(ctx, e, ev.settled)
+	case claimDone:
+		s.claimed(ctx, ev.steps, ev.held, ev.err)
+	case callEnded:
+		s.release(ctx, ev.dispatch)
+	case runFinished:
+		s.finished(ctx, e, ev)
+	}
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"teiki/internal/schedule"
+)
+
+// entry is one job in the scheduler's memory: a cache of its row in timers and of its open runs. The scheduler's goroutine
+// owns it. Of a million of them most are idle, so it stays small.
+type entry struct {
+	job     int64
+	at      instant // place in the heap
+	next    instant // timers.next_at
+	until   instant // end of the pause, 0 = none
+	plan    *schedule.Schedule
+	policy  *Policy
+	host    *host
+	open    []OpenRun
+	late    []OpenRun // what became of runs while a load was under way
+	version int32
+	index   int32 // in the heap, -1 = outside
+	state   entryState
+	dirty   bool // changed in the database while busy: load again
+	queued  bool // waits for a slot
+	paused  bool
+	gone    bool // no longer in the index
+}
+
+type entryState uint8
+
+const (
+	idle     entryState = iota // in the heap, in a queue, or with nothing to do
+	claiming                   // a claim is under way: nothing is decided meanwhile
+	loading                    // it is being read anew, or is about to be: likewise
+	parked                     // its schedule is broken: nothing is fired until it is edited
+	settling                   // its due firings are being counted
+)
+
+// wakeAt is when the entry has something to do, 0 = never.
+func (e *entry) wakeAt() instant {
+	if e.state != idle || e.queued || e.gone {
+		return 0
+	}
+	var at instant
+	sooner := func(t instant) {
+		if t != 0 && (at == 0 || t < at) {
+			at = t
+		}
+	}
+	if e.paused {
+		sooner(e.until)
+	} else if e.next != 0 {
+		sooner(dueAt(e.plan, e.job, e.next))
+	}
+	free := e.policy.MaxInstances - e.active()
+	for i := range e.open {
+		if e.startable(&e.open[i], free) {
+			sooner(max(e.open[i].DueAt, 1))
+		}
+	}
+	return at
+}
+
+// startable tells whether a waiting run may start when its time comes: a retry is an instance already, a pending run needs a
+// free one, and a pause holds back the runs of the schedule.
+func (e *entry) startable(r *OpenRun, free int) bool {
+	if e.paused && r.Trigger == BySchedule {
+		return false
+	}
+	return r.Status == Retrying || r.Status == Pending && free > 0
+}
+
+// active counts the runs that are instances of the job: their call is out, or will be tried again.
+func (e *entry) active() (n int) {
+	for i := range e.open {
+		if e.open[i].Status != Pending {
+			n++
+		}
+	}
+	return n
+}
+
+// update notes what became of an open run; an ended one is forgotten.
+func (e *entry) update(r OpenRun) {
+	i := slices.IndexFunc(e.open, func(o OpenRun) bool { return o.Run == r.Run })
+	switch {
+	case i < 0:
+	case r.Status.Open():
+		e.open[i] = r
+	default:
+		e.open = slices.Delete(e.open, i, i+1)
+		if len(e.open) == 0 {
+			e.open = nil
+		}
+	}
+}
+
+// plans shares parsed schedules and policies between entries while they are loaded.
+type plans struct {
+	defaults  Policy
+	schedules map[string]*schedule.Schedule
+	policies  map[string]*Policy
+}
+
+// maxShared bounds each map: beyond it, entries have their own copies, which is only more memory.
+const maxShared = 20_000
+
+func (p *plans) schedule(text string, anchor instant) (*schedule.Schedule, error) {
+	shared := !strings.Contains(text, `"interval"`) // an interval counts from its own anchor
+	if s := p.schedules[text]; shared && s != nil {
+		return s, nil
+	}
+	s, err := parseSchedule(text, anchor)
+	if err == nil && shared && len(p.schedules) < maxShared {
+		p.schedules[text] = s
+	}
+	return s, err
+}
+
+func (p *plans) policy(text string) (*Policy, error) {
+	if q := p.policies[text]; q != nil {
+		return q, nil
+	}
+	q, err := parsePolicy(text, p.defaults)
+	if err == nil && len(p.policies) < maxShared {
+		p.policies[text] = &q
+	}
+	return &q, err
+}

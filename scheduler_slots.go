@@ -1,0 +1,98 @@
+package main
+
+// host counts the calls that are out to one host:port, and keeps the entries that wait for one of them to end. A slow host
+// fills its own slots and nobody else's.
+type host struct {
+	name  string
+	calls int // claimed or out
+	refs  int // entries that name it
+	queue []*entry
+}
+
+// slots keeps the limits on calls that are out at one time. An entry that finds no slot waits, unclaimed, in the queue of
+// what is full: its host, or everything.
+type slots struct {
+	maxTotal, maxPerHost int
+	total                int
+	hosts                map[string]*host
+	queue                []*entry // wait for any slot
+	queued               int      // entries that wait in all queues
+}
+
+// host finds or makes the host of that name, and counts the caller as one that names it.
+func (s *slots) host(name string) *host {
+	h := s.hosts[name]
+	if h == nil {
+		h = &host{name: name}
+		s.hosts[name] = h
+	}
+	h.refs++
+	return h
+}
+
+// drop undoes host.
+func (s *slots) drop(h *host) {
+	h.refs--
+	s.forget(h)
+}
+
+func (s *slots) forget(h *host) {
+	if h.refs == 0 && h.calls == 0 && len(h.queue) == 0 {
+		delete(s.hosts, h.name)
+	}
+}
+
+// free is how many calls to h may still go out.
+func (s *slots) free(h *host) int {
+	return max(0, min(s.maxPerHost-h.calls, s.maxTotal-s.total))
+}
+
+func (s *slots) take(h *host, n int) {
+	h.calls += n
+	s.total += n
+}
+
+func (s *slots) give(h *host, n int) {
+	h.calls -= n
+	s.total -= n
+	s.forget(h)
+}
+
+// wait queues e behind whatever it waits for.
+func (s *slots) wait(e *entry) {
+	if e.queued {
+		return
+	}
+	e.queued = true
+	s.queued++
+	if e.host.calls >= s.maxPerHost {
+		e.host.queue = append(e.host.queue, e)
+	} else {
+		s.queue = append(s.queue, e)
+	}
+}
+
+// next takes the entry that has waited longest for a slot that is free now, after a call to h has ended. Those that wait for
+// any slot come first: the hosts of the others have their share. nil = no slot is free, or nobody waits.
+func (s *slots) next(h *host) *entry {
+	if s.total >= s.maxTotal {
+		// h has room but the total has not: its first ones go on waiting for any slot, or nothing would ever call them.
+		n := min(len(h.queue), max(0, s.maxPerHost-h.calls))
+		s.queue = append(s.queue, h.queue[:n]...)
+		h.queue = h.queue[n:]
+		return nil
+	}
+	q := &s.queue
+	if len(*q) == 0 && h.calls < s.maxPerHost {
+		q = &h.queue
+	}
+	if len(*q) == 0 {
+		return nil
+	}
+	e := (*q)[0]
+	(*q)[0] = nil
+	*q = (*q)[1:]
+	e.queued = false
+	s.queued--
+	return e
+}
