@@ -5,13 +5,15 @@ package main
 import (
 	"context"
 	"log/slog"
-	"sync/atomic"
 	"time"
 )
 
 func validateCall(d *Definition) []Fault { return nil }
 
-type Store struct{ jobStore }
+type Store struct {
+	jobStore
+	ledger
+}
 
 func (*Store) Close(context.Context) error { return nil }
 func (*Store) RunID(int64) string          { return "" }
@@ -26,7 +28,7 @@ type storeOptions struct {
 
 func openStore(context.Context, string, storeOptions) (*Store, error) { return &Store{}, nil }
 
-type Executor struct{}
+type Executor struct{ caller }
 
 func (*Executor) Drain(context.Context) {}
 func (*Executor) Out() int              { return 0 }
@@ -44,14 +46,3 @@ type executorConfig struct {
 }
 
 func newExecutor(executorConfig) (*Executor, error) { return &Executor{}, nil }
-
-type Scheduler struct {
-	stats struct{ jobs, queued, calls, turned atomic.Int64 }
-}
-
-func newScheduler(l, c any, s *Settings, log *slog.Logger) *Scheduler { return &Scheduler{} }
-func (*Scheduler) Wake(int64)                                         {}
-func (*Scheduler) Ended(Dispatch)                                     {}
-func (*Scheduler) Finished(Dispatch, Finish, bool)                    {}
-func (*Scheduler) Load(context.Context) error                         { return nil }
-func (*Scheduler) Run(ctx context.Context)                            { <-ctx.Done() }
