@@ -42,7 +42,7 @@ type environment struct {
 	stdout, stderr io.Writer
 }
 
-// command is a subcommand: `teiki NAME …`. Its error is printed by run; errUsage in it makes the exit code 2.
+// command is a subcommand: `teiki NAME …`. Its error is printed by run; a usageError makes the exit code 2.
 type command struct {
 	name, args, help string
 	run              func(ctx context.Context, args []string, env environment) error
@@ -55,8 +55,12 @@ func commands() []command {
 	}
 }
 
-// errUsage marks errors of the command line, as opposed to errors of the work.
-var errUsage = errors.New("usage")
+// usageError is a fault of the command line or the environment, as opposed to one of the work.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 // errDone ends a command whose whole answer is printed already, with exit code 1: what was looked for is wrong, not the looking.
 var errDone = errors.New("done")
@@ -70,13 +74,12 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return exitOK
 	case errors.Is(err, errDone):
 		return exitFailed
-	case errors.Is(err, errUsage):
-		fmt.Fprintln(stderr, "teiki:", err)
-		return exitUsage
-	default:
-		fmt.Fprintln(stderr, "teiki:", err)
-		return exitFailed
 	}
+	fmt.Fprintln(stderr, "teiki:", strings.ReplaceAll(err.Error(), "\n", "\nteiki: "))
+	if _, ok := errors.AsType[usageError](err); ok {
+		return exitUsage
+	}
+	return exitFailed
 }
 
 func dispatch(ctx context.Context, args []string, env environment) error {
@@ -93,5 +96,5 @@ func dispatch(ctx context.Context, args []string, env environment) error {
 	if args[0] == "help" {
 		return serve(ctx, []string{"-h"}, env)
 	}
-	return fmt.Errorf("%w: there is no command %q%s Without a command teiki serves; -h lists all", errUsage, args[0], suggest.DidYouMean(args[0], names))
+	return usage("there is no command %q%s Without a command teiki serves; -h lists all", args[0], suggest.DidYouMean(args[0], names))
 }

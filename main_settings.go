@@ -108,7 +108,7 @@ func readSettings(args []string, getenv func(string) string) (*Settings, error) 
 			text, source = v, "flag -"+o.name
 		}
 		if err := o.set(s, text); err != nil {
-			faults = append(faults, fmt.Errorf("%w: %s: %q %w", errUsage, source, text, err))
+			faults = append(faults, usage("%s: %q %w", source, text, err))
 		}
 	}
 	if len(faults) > 0 {
@@ -128,7 +128,7 @@ func readFlags(args []string, table []setting) (map[string]string, error) {
 		arg := args[0]
 		args = args[1:]
 		if !strings.HasPrefix(arg, "-") || arg == "-" || arg == "--" {
-			return nil, fmt.Errorf("%w: %q is no flag; flags look like -listen 127.0.0.1:8000, -h lists them", errUsage, arg)
+			return nil, usage("%q is no flag; flags look like -listen 127.0.0.1:8000, -h lists them", arg)
 		}
 		name, value, joined := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-"), "=")
 		if name == "h" || name == "help" {
@@ -137,12 +137,12 @@ func readFlags(args []string, table []setting) (map[string]string, error) {
 		option, ok := find(table, name)
 		switch {
 		case !ok:
-			return nil, fmt.Errorf("%w: there is no flag -%s%s; -h lists all", errUsage, name, suggest.DidYouMean(name, names))
+			return nil, usage("there is no flag -%s%s; -h lists all", name, suggest.DidYouMean(name, names))
 		case joined:
 		case option.value == "BOOL" && (len(args) == 0 || strings.HasPrefix(args[0], "-")):
 			value = "true"
 		case len(args) == 0:
-			return nil, fmt.Errorf("%w: flag -%s needs a value: -%s %s", errUsage, name, name, option.value)
+			return nil, usage("flag -%s needs a value: -%s %s", name, name, option.value)
 		default:
 			value, args = args[0], args[1:]
 		}
@@ -188,7 +188,7 @@ func setAddress(p *string, v string) error {
 
 func setZone(p *string, v string) error {
 	if _, fault := schedule.LoadZone(v); fault != nil {
-		return fmt.Errorf("is no time zone: %s", fault.Detail)
+		return errors.New(fault.Detail)
 	}
 	*p = v
 	return nil

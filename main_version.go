@@ -11,7 +11,7 @@ var version = "0.1.0-dev"
 
 func printVersion(_ context.Context, args []string, env environment) error {
 	if len(args) > 0 {
-		return fmt.Errorf("%w: version takes no arguments, got %q", errUsage, args[0])
+		return usage("version takes no arguments, got %q", args[0])
 	}
 	_, err := fmt.Fprintf(env.stdout, "teiki %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return err

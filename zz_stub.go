@@ -46,3 +46,7 @@ type executorConfig struct {
 }
 
 func newExecutor(executorConfig) (*Executor, error) { return &Executor{}, nil }
+
+func (*Store) Timers(context.Context, func(Timer) error) error { return nil }
+func (*Store) Health() error                                   { return nil }
+func (*Store) Job(context.Context, string) (*JobRecord, error) { return nil, errNotFound }
