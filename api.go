@@ -12,29 +12,30 @@ import (
 )
 
 // jobStore is what the handlers ask of the store. All errors are those of errors.go, possibly wrapped; anything else is a fault
-// of the program or its disk and answered with 500.
+// of the program or its disk and answered with 500. What a change acknowledges is on disk.
 type jobStore interface {
-	// CreateJob stores a new job under jobID, or with replace a new version of the one that has the name; errExists.
-	CreateJob(ctx context.Context, jobID string, d *Definition, replace bool) (*JobRecord, error)
-	// UpdateJob stores what change makes of the present definition as a new version. An error of change comes back wrapped.
-	UpdateJob(ctx context.Context, jobID string, change func(*JobRecord) (*Definition, error)) (*JobRecord, error)
-	DeleteJob(ctx context.Context, jobID string) error
-	// PauseJob pauses until an instant, or with 0 until ResumeJob.
-	PauseJob(ctx context.Context, jobID, reason string, until instant) error
-	ResumeJob(ctx context.Context, jobID string) error
-	Job(ctx context.Context, jobID string) (*JobRecord, error)
+	CreateJob(ctx context.Context, n NewJob) (job *Job, created bool, err error)
+	// UpdateJob stores what edit makes of the job as it stands; edit's own error comes back, possibly wrapped.
+	UpdateJob(ctx context.Context, jobID string, edit func(now *Job) (*Definition, error)) (*Job, error)
+	DeleteJob(ctx context.Context, jobID string) (*Job, error)
+	PauseJob(ctx context.Context, jobID, reason string, until instant) (*Job, error)
+	ResumeJob(ctx context.Context, jobID string) (*Job, error)
+	Job(ctx context.Context, jobID string) (*Job, error)
 	// Jobs reads one page, in the order of creation.
-	Jobs(ctx context.Context, f JobFilter) ([]*JobRecord, error)
+	Jobs(ctx context.Context, f JobFilter) ([]*Job, error)
 
-	RunNow(ctx context.Context, jobID string) (*RunRecord, error)
-	RerunRun(ctx context.Context, runID string) (*RunRecord, error)
-	// CancelRun ends a waiting run, or asks for the end of a running call; errConflict when the run has ended.
-	CancelRun(ctx context.Context, runID string) (*RunRecord, error)
-	// Backfill makes runs for the firings from … to that have none that succeeded (all: for every one).
-	Backfill(ctx context.Context, jobID string, b BackfillRequest) ([]*RunRecord, error)
-	Run(ctx context.Context, runID string) (*RunRecord, error)
+	RunNow(ctx context.Context, jobID string) (*Run, error)
+	RerunRun(ctx context.Context, run int64) (*Run, error)
+	// CancelRun ends a waiting run. A running one is returned as it is: its call has to be ended.
+	CancelRun(ctx context.Context, run int64) (*Run, error)
+	// Backfill makes runs for firings of the past.
+	Backfill(ctx context.Context, jobID string, b BackfillRequest) ([]*Run, error)
+	Run(ctx context.Context, run int64) (RunView, error)
 	// Runs reads one page, newest first, and the cursor of the next page, "" at the end.
-	Runs(ctx context.Context, f RunFilter) (runs []*RunRecord, next string, err error)
+	Runs(ctx context.Context, f RunFilter) (runs []RunView, next string, err error)
+	// RunID is the text form of a run's key, ParseRunID its reverse: errNotFound for what is none of this database.
+	RunID(run int64) string
+	ParseRunID(text string) (int64, error)
 	// Health is nil while the database takes writes.
 	Health() error
 }
@@ -46,7 +47,8 @@ type api struct {
 	log      *slog.Logger
 	now      func() time.Time
 	metrics  *metrics
-	alive    func() error // nil while the timer loop turns
+	alive    func() error    // nil while the timer loop turns
+	cancel   func(run int64) // ends the call of a run that is out
 	mux      *http.ServeMux
 }
 
@@ -96,8 +98,8 @@ func closed(h handler) handler {
 }
 
 // newAPI makes the handler of the whole API.
-func newAPI(store jobStore, s *Settings, log *slog.Logger, m *metrics, alive func() error) *api {
-	a := &api{store: store, settings: s, log: log, now: time.Now, metrics: m, alive: alive, mux: http.NewServeMux()}
+func newAPI(store jobStore, s *Settings, log *slog.Logger, m *metrics, alive func() error, cancel func(run int64)) *api {
+	a := &api{store: store, settings: s, log: log, now: time.Now, metrics: m, alive: alive, cancel: cancel, mux: http.NewServeMux()}
 	for _, rt := range a.routes() {
 		a.mux.Handle(rt.pattern, a.adapt(rt.handle))
 	}

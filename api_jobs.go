@@ -27,7 +27,8 @@ func (a *api) createJob(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	req, err := parseJob(body, a.now(), a.settings)
+	now := a.now()
+	req, err := parseJob(body, now, a.settings)
 	if err != nil {
 		return err
 	}
@@ -35,7 +36,8 @@ func (a *api) createJob(w http.ResponseWriter, r *http.Request) error {
 	if req.JobID != nil {
 		id = *req.JobID
 	}
-	if _, err := a.store.CreateJob(r.Context(), id, &req.Definition, req.ReplaceExisting); err != nil {
+	n := NewJob{JobID: id, Definition: &req.Definition, Replace: req.ReplaceExisting, At: instantOf(now)}
+	if _, _, err := a.store.CreateJob(r.Context(), n); err != nil {
 		return err
 	}
 	w.Header().Set("Location", jobPath(id))
@@ -97,9 +99,9 @@ func (a *api) putJob(w http.ResponseWriter, r *http.Request) error {
 	if faults := checkJobID(id); len(faults) > 0 {
 		return invalid(faults)
 	}
-	_, err = a.store.UpdateJob(r.Context(), id, func(*JobRecord) (*Definition, error) { return &req.Definition, nil })
+	_, err = a.store.UpdateJob(r.Context(), id, func(*Job) (*Definition, error) { return &req.Definition, nil })
 	if errors.Is(err, errNotFound) {
-		if _, err := a.store.CreateJob(r.Context(), id, &req.Definition, false); err != nil {
+		if _, _, err := a.store.CreateJob(r.Context(), NewJob{JobID: id, Definition: &req.Definition}); err != nil {
 			return err
 		}
 		w.Header().Set("Location", jobPath(id))
@@ -118,7 +120,7 @@ func (a *api) patchJob(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	_, err = a.store.UpdateJob(r.Context(), id, func(j *JobRecord) (*Definition, error) {
+	_, err = a.store.UpdateJob(r.Context(), id, func(j *Job) (*Definition, error) {
 		return mergeJob(j.Definition, patch, a.now())
 	})
 	if err != nil {
@@ -130,7 +132,7 @@ func (a *api) patchJob(w http.ResponseWriter, r *http.Request) error {
 // deleteJob is DELETE /jobs/{job_id}.
 func (a *api) deleteJob(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("job_id")
-	if err := a.store.DeleteJob(r.Context(), id); err != nil {
+	if _, err := a.store.DeleteJob(r.Context(), id); err != nil {
 		return about("job", id, err)
 	}
 	return writeJSON(w, http.StatusOK, jobAnswer{id, "deleted"})
@@ -169,7 +171,7 @@ func (a *api) listJobs(w http.ResponseWriter, r *http.Request) error {
 			_, _ = w.Write([]byte(`{"jobs":[`))
 		}
 		for _, j := range page {
-			b, err := marshal(showRow(j))
+			b, err := marshal(a.showRow(j))
 			if err != nil {
 				return err
 			}
@@ -184,7 +186,7 @@ func (a *api) listJobs(w http.ResponseWriter, r *http.Request) error {
 		if len(page) < f.Limit {
 			break
 		}
-		f.After = page[len(page)-1].Job
+		f.After = page[len(page)-1].ID
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout))
 	}
 	_, _ = w.Write([]byte("]}\n"))
@@ -204,12 +206,12 @@ func (a *api) listPage(w http.ResponseWriter, r *http.Request, f JobFilter) erro
 	}
 	if len(page) > limit {
 		page = page[:limit]
-		next := encodeCursor(page[limit-1].Job)
+		next := encodeCursor(page[limit-1].ID)
 		out.Next = &next
 	}
 	out.Jobs = make([]jobRow, len(page))
 	for i, j := range page {
-		out.Jobs[i] = showRow(j)
+		out.Jobs[i] = a.showRow(j)
 	}
 	return writeJSON(w, http.StatusOK, out)
 }
@@ -250,7 +252,7 @@ func (a *api) pauseJob(w http.ResponseWriter, r *http.Request) error {
 		return invalid(faults)
 	}
 	id := r.PathValue("job_id")
-	if err := a.store.PauseJob(r.Context(), id, req.Reason, until); err != nil {
+	if _, err := a.store.PauseJob(r.Context(), id, req.Reason, until); err != nil {
 		return about("job", id, err)
 	}
 	return writeJSON(w, http.StatusOK, jobAnswer{id, "paused"})
@@ -259,7 +261,7 @@ func (a *api) pauseJob(w http.ResponseWriter, r *http.Request) error {
 // resumeJob is POST /jobs/{job_id}/resume.
 func (a *api) resumeJob(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("job_id")
-	if err := a.store.ResumeJob(r.Context(), id); err != nil {
+	if _, err := a.store.ResumeJob(r.Context(), id); err != nil {
 		return about("job", id, err)
 	}
 	return writeJSON(w, http.StatusOK, jobAnswer{id, "resumed"})

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 
 	"teiki/internal/strictjson"
 )
@@ -73,6 +74,9 @@ func problemOf(err error) (p *problem, known bool) {
 	for _, row := range errorTable {
 		if errors.Is(err, row.err) {
 			p = newProblem(row.status, row.code, row.detail)
+			if _, detail, ok := strings.Cut(err.Error(), errConflict.Error()+": "); ok && row.err == errConflict {
+				p.Detail = detail
+			}
 			if row.status == http.StatusServiceUnavailable {
 				p.header = map[string]string{"Retry-After": strconv.Itoa(retryAfterSec)}
 			}

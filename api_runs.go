@@ -70,7 +70,7 @@ func (a *api) pageOfRuns(w http.ResponseWriter, r *http.Request, q *query, f Run
 		Next *string   `json:"next_cursor"`
 	}{Runs: make([]runView, len(runs))}
 	for i, run := range runs {
-		out.Runs[i] = showRun(run, false)
+		out.Runs[i] = a.showRun(run, false)
 	}
 	if next != "" {
 		out.Next = &next
@@ -80,56 +80,74 @@ func (a *api) pageOfRuns(w http.ResponseWriter, r *http.Request, q *query, f Run
 
 // getRun is GET /runs/{run_id}: a run with its attempts.
 func (a *api) getRun(w http.ResponseWriter, r *http.Request) error {
-	id := r.PathValue("run_id")
-	run, err := a.store.Run(r.Context(), id)
+	key, err := a.runKey(r)
 	if err != nil {
-		return about("run", id, err)
+		return err
 	}
-	return writeJSON(w, http.StatusOK, showRun(run, true))
+	run, err := a.store.Run(r.Context(), key)
+	if err != nil {
+		return about("run", r.PathValue("run_id"), err)
+	}
+	return writeJSON(w, http.StatusOK, a.showRun(run, true))
 }
 
 // runJob is POST /jobs/{job_id}/run: a run now, whatever the schedule says.
 func (a *api) runJob(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("job_id")
 	run, err := a.store.RunNow(r.Context(), id)
-	return accepted(w, run, about("job", id, err))
+	return a.accepted(w, run, about("job", id, err))
 }
 
 // rerunRun is POST /runs/{run_id}/rerun: another run for the same scheduled time.
 func (a *api) rerunRun(w http.ResponseWriter, r *http.Request) error {
-	id := r.PathValue("run_id")
-	run, err := a.store.RerunRun(r.Context(), id)
-	return accepted(w, run, about("run", id, err))
-}
-
-// accepted answers that a run will be made.
-func accepted(w http.ResponseWriter, run *RunRecord, err error) error {
+	key, err := a.runKey(r)
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Location", runPath(run.RunID))
-	return writeJSON(w, http.StatusAccepted, runAnswer{run.RunID, run.JobID, run.Status})
+	run, err := a.store.RerunRun(r.Context(), key)
+	return a.accepted(w, run, about("run", r.PathValue("run_id"), err))
+}
+
+// accepted answers that a run will be made.
+func (a *api) accepted(w http.ResponseWriter, run *Run, err error) error {
+	if err != nil {
+		return err
+	}
+	id := a.store.RunID(run.ID)
+	w.Header().Set("Location", runPath(id))
+	return writeJSON(w, http.StatusAccepted, runAnswer{id, run.JobID, run.Status})
 }
 
 // cancelRun is POST /runs/{run_id}/cancel. A waiting run has ended when the answer comes; of a running one, the end of its call
 // is on its way: 202, and GET /runs/{run_id} shows it.
 func (a *api) cancelRun(w http.ResponseWriter, r *http.Request) error {
-	id := r.PathValue("run_id")
-	run, err := a.store.CancelRun(r.Context(), id)
+	key, err := a.runKey(r)
 	if err != nil {
-		return about("run", id, err)
+		return err
+	}
+	run, err := a.store.CancelRun(r.Context(), key)
+	if err != nil {
+		return about("run", r.PathValue("run_id"), err)
 	}
 	status := http.StatusOK
 	if run.Status.Open() {
+		a.cancel(key)
 		status = http.StatusAccepted
 	}
-	return writeJSON(w, status, runAnswer{run.RunID, run.JobID, run.Status})
+	return writeJSON(w, status, runAnswer{a.store.RunID(run.ID), run.JobID, run.Status})
+}
+
+// runKey is the database key of the run in the path.
+func (a *api) runKey(r *http.Request) (int64, error) {
+	id := r.PathValue("run_id")
+	key, err := a.store.ParseRunID(id)
+	return key, about("run", id, err)
 }
 
 // backfillView is one firing that a backfill makes up for; run_id is absent in a dry run.
 type backfillView struct {
-	RunID       string  `json:"run_id,omitempty"`
-	ScheduledAt *string `json:"scheduled_at"`
+	RunID       string `json:"run_id,omitempty"`
+	ScheduledAt string `json:"scheduled_at"`
 }
 
 // backfillJob is POST /jobs/{job_id}/backfill.
@@ -161,10 +179,15 @@ func (a *api) backfillJob(w http.ResponseWriter, r *http.Request) error {
 		return invalid(faults)
 	}
 	id := r.PathValue("job_id")
+	job, err := a.store.Job(r.Context(), id)
+	if err != nil {
+		return about("job", id, err)
+	}
 	runs, err := a.store.Backfill(r.Context(), id, b)
 	if err != nil {
 		return about("job", id, err)
 	}
+	_, loc := compiled(job)
 	out := struct {
 		JobID  string         `json:"job_id"`
 		DryRun bool           `json:"dry_run"`
@@ -172,7 +195,10 @@ func (a *api) backfillJob(w http.ResponseWriter, r *http.Request) error {
 		Runs   []backfillView `json:"runs"`
 	}{id, b.DryRun, len(runs), make([]backfillView, len(runs))}
 	for i, run := range runs {
-		out.Runs[i] = backfillView{run.RunID, showRun(run, false).ScheduledAt}
+		out.Runs[i].ScheduledAt = zoneTime(run.ScheduledAt, loc)
+		if !b.DryRun {
+			out.Runs[i].RunID = a.store.RunID(run.ID)
+		}
 	}
 	status := http.StatusAccepted
 	if b.DryRun {

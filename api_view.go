@@ -29,14 +29,10 @@ type pauseView struct {
 	Until  *string `json:"until"`
 }
 
-// lastRun is the run of a job that ended last.
+// lastRun is the called run of a job that ended last.
 type lastRun struct {
-	RunID       string  `json:"run_id"`
-	Status      Status  `json:"status"`
-	Reason      string  `json:"reason"`
-	ScheduledAt *string `json:"scheduled_at"`
-	FinishedAt  *string `json:"finished_at"`
-	HTTPStatus  *int    `json:"http_status"`
+	RunID  string `json:"run_id"`
+	Status Status `json:"status"`
 }
 
 // jobView is one job, whole: the row, the definition with the server's settings where it says nothing, and what became of it.
@@ -86,21 +82,21 @@ func shown(i instant, loc *time.Location) *string {
 }
 
 // compiled is the schedule of a stored job. Zone data that lost a zone can break it: the job is then shown without times.
-func compiled(j *JobRecord) (*schedule.Schedule, *time.Location) {
-	if s, faults := schedule.Parse(j.Definition.source(j.Anchor), defaultZone); len(faults) == 0 {
+func compiled(j *Job) (*schedule.Schedule, *time.Location) {
+	if s, err := j.Schedule(); err == nil {
 		return s, s.Location()
 	}
 	return nil, time.UTC
 }
 
-func showRow(j *JobRecord) jobRow {
+func (a *api) showRow(j *Job) jobRow {
 	s, loc := compiled(j)
-	return rowOf(j, s, loc)
+	return a.rowOf(j, s, loc)
 }
 
-func rowOf(j *JobRecord, s *schedule.Schedule, loc *time.Location) jobRow {
+func (a *api) rowOf(j *Job, s *schedule.Schedule, loc *time.Location) jobRow {
 	d := j.Definition
-	row := jobRow{JobID: j.JobID, NextRunTime: shown(j.NextAt, loc), State: j.State(), ScheduleType: d.ScheduleType, Timezone: d.Timezone,
+	row := jobRow{JobID: j.JobID, NextRunTime: shown(j.NextAt, loc), State: j.State, ScheduleType: d.ScheduleType, Timezone: d.Timezone,
 		Method: d.Method, TargetURL: redactURL(d.TargetURL), Name: d.Name, Tags: d.Tags}
 	if s != nil {
 		row.Trigger = s.String()
@@ -108,9 +104,8 @@ func rowOf(j *JobRecord, s *schedule.Schedule, loc *time.Location) jobRow {
 	if j.PausedAt != 0 {
 		row.Paused = &pauseView{At: zoneTime(j.PausedAt, loc), Reason: j.PauseReason, Until: shown(j.PauseUntil, loc)}
 	}
-	if r := j.LastRun; r != nil {
-		row.LastRun = &lastRun{RunID: r.RunID, Status: r.Status, Reason: r.Reason, ScheduledAt: shown(r.ScheduledAt, loc),
-			FinishedAt: shown(r.FinishedAt, loc), HTTPStatus: optional(r.HTTPStatus)}
+	if j.LastRun != 0 {
+		row.LastRun = &lastRun{a.store.RunID(j.LastRun), j.LastStatus}
 	}
 	return row
 }
@@ -123,9 +118,9 @@ func optional(n int) *int {
 }
 
 // view shows a whole job with its next count planned times, in words of a language ("en" or "ja").
-func (a *api) view(j *JobRecord, count int, lang string) jobView {
+func (a *api) view(j *Job, count int, lang string) jobView {
 	s, loc := compiled(j)
-	v := jobView{jobRow: rowOf(j, s, loc), nested: nested{*redacted(j.Definition)}, NextRunTimes: []string{}, Counts: j.Counts,
+	v := jobView{jobRow: a.rowOf(j, s, loc), nested: nested{*redacted(j.Definition)}, NextRunTimes: []string{}, Counts: j.Counts,
 		InARow: j.FailuresInRow, Version: j.Version, CreatedAt: zoneTime(j.CreatedAt, loc), UpdatedAt: zoneTime(j.UpdatedAt, loc)}
 	v.Defaults = fillDefaults(&v.Definition, a.settings)
 	if v.Counts == nil {
@@ -142,29 +137,26 @@ func (a *api) view(j *JobRecord, count int, lang string) jobView {
 }
 
 // nextPlanned is the first firing to come; for a job whose pause has an end, the first one after that; 0 = none.
-func nextPlanned(j *JobRecord, s *schedule.Schedule) instant {
+func nextPlanned(j *Job, s *schedule.Schedule) instant {
 	if j.PausedAt != 0 {
 		if j.PauseUntil == 0 {
 			return 0
 		}
-		return nextAfter(s, max(j.PauseUntil, j.CursorAt))
+		return nextAfter(s, max(j.PauseUntil, j.cursor))
 	}
 	return j.NextAt
 }
 
-func showRun(r *RunRecord, withAttempts bool) runView {
-	loc, fault := schedule.LoadZone(r.Zone)
-	if fault != nil {
-		loc = time.UTC
-	}
-	v := runView{RunID: r.RunID, JobID: r.JobID, Version: r.Version, Status: r.Status, Reason: r.Reason, Trigger: r.Trigger,
+func (a *api) showRun(r RunView, withAttempts bool) runView {
+	loc := r.Plan.Schedule.Location()
+	v := runView{RunID: a.store.RunID(r.ID), JobID: r.JobID, Version: r.Version, Status: r.Status, Reason: r.Reason, Trigger: r.Trigger,
 		ScheduledAt: shown(r.ScheduledAt, loc), ScheduledUntil: shown(r.ScheduledUntil, loc), Count: max(r.Count, 1),
 		StartedAt: shown(r.StartedAt, loc), FinishedAt: shown(r.FinishedAt, loc), HTTPStatus: optional(r.HTTPStatus), Attempts: r.Attempt}
 	if r.Status == Pending || r.Status == Retrying {
 		v.DueAt = shown(r.DueAt, loc)
 	}
 	if r.StartedAt != 0 {
-		v.LagMS = millis(r.StartedAt.Sub(r.ScheduledAt) - r.Jitter)
+		v.LagMS = millis(r.StartedAt.Sub(r.due()))
 		if r.FinishedAt != 0 {
 			v.DurationMS = millis(r.FinishedAt.Sub(r.StartedAt))
 		}
@@ -178,6 +170,14 @@ func showRun(r *RunRecord, withAttempts bool) runView {
 		v.Attempts = list
 	}
 	return v
+}
+
+// due is when a run's first attempt was to leave: the scheduled time with its jitter, or that of a person's wish.
+func (r RunView) due() instant {
+	if r.Trigger != BySchedule {
+		return r.ScheduledAt
+	}
+	return dueAt(r.Plan.Schedule, r.Job, r.ScheduledAt)
 }
 
 // millis is a duration in milliseconds with the resolution of instants.

@@ -34,7 +34,7 @@ func serve(ctx context.Context, args []string, env environment) error {
 	if err != nil {
 		return err
 	}
-	h := newAPI(e.store, s, log, e.metrics, e.alive)
+	h := newAPI(e.store, s, log, e.metrics, e.alive, func(run int64) { e.executor.Cancel(run, errCanceled) })
 	web := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: requestTimeout,

@@ -5,28 +5,15 @@ package main
 import (
 	"context"
 	"log/slog"
-	"time"
 )
 
 func validateCall(d *Definition) []Fault { return nil }
 
-type Store struct {
-	jobStore
-	ledger
-}
-
-func (*Store) Close(context.Context) error { return nil }
-func (*Store) RunID(int64) string          { return "" }
-
-type storeOptions struct {
-	Log        *slog.Logger
-	Policy     Policy
-	Changed    func(int64)
-	KeepRuns   int
-	KeepPeriod time.Duration
-}
-
-func openStore(context.Context, string, storeOptions) (*Store, error) { return &Store{}, nil }
+func (*Store) RunID(int64) string                                                { return "" }
+func (*Store) ParseRunID(string) (int64, error)                                  { return 0, errNotFound }
+func (*Store) Jobs(context.Context, JobFilter) ([]*Job, error)                   { return nil, nil }
+func (*Store) Runs(context.Context, RunFilter) ([]RunView, string, error)        { return nil, "", nil }
+func (*Store) Backfill(context.Context, string, BackfillRequest) ([]*Run, error) { return nil, nil }
 
 type Executor struct{ caller }
 
@@ -46,7 +33,3 @@ type executorConfig struct {
 }
 
 func newExecutor(executorConfig) (*Executor, error) { return &Executor{}, nil }
-
-func (*Store) Timers(context.Context, func(Timer) error) error { return nil }
-func (*Store) Health() error                                   { return nil }
-func (*Store) Job(context.Context, string) (*JobRecord, error) { return nil, errNotFound }
