@@ -47,6 +47,7 @@ type api struct {
 	log      *slog.Logger
 	now      func() time.Time
 	metrics  *metrics
+	calls    callEnv         // what the calls of new jobs are judged against
 	alive    func() error    // nil while the timer loop turns
 	cancel   func(run int64) // ends the call of a run that is out
 	mux      *http.ServeMux
@@ -98,8 +99,9 @@ func closed(h handler) handler {
 }
 
 // newAPI makes the handler of the whole API.
-func newAPI(store jobStore, s *Settings, log *slog.Logger, m *metrics, alive func() error, cancel func(run int64)) *api {
-	a := &api{store: store, settings: s, log: log, now: time.Now, metrics: m, alive: alive, cancel: cancel, mux: http.NewServeMux()}
+func newAPI(e *engine, s *Settings, log *slog.Logger) *api {
+	a := &api{store: e.store, settings: s, log: log, now: time.Now, metrics: e.metrics, alive: e.alive, mux: http.NewServeMux(),
+		calls: e.executor.env(), cancel: func(run int64) { e.executor.Cancel(run, errCanceled) }}
 	for _, rt := range a.routes() {
 		a.mux.Handle(rt.pattern, a.adapt(rt.handle))
 	}
@@ -108,9 +110,9 @@ func newAPI(store jobStore, s *Settings, log *slog.Logger, m *metrics, alive fun
 
 // Limits of one request and its answer.
 const (
-	maxRequestBody = 1 << 20
-	maxHeaderBytes = 32 << 10
-	answerTimeout  = 30 * time.Second // for an answer, or for one page of a streamed one
+	maxRequestBody   = 1 << 20
+	maxRequestHeader = 32 << 10
+	answerTimeout    = 30 * time.Second // for an answer, or for one page of a streamed one
 )
 
 // ServeHTTP answers what no route does, and hands the rest to the routes. No panic leaves it but http.ErrAbortHandler, which

@@ -28,7 +28,7 @@ func (a *api) createJob(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	now := a.now()
-	req, err := parseJob(body, now, a.settings)
+	req, err := parseJob(body, now, a.settings, a.calls)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (a *api) putJob(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	req, err := parseJob(body, a.now(), a.settings)
+	req, err := parseJob(body, a.now(), a.settings, a.calls)
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (a *api) patchJob(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	_, err = a.store.UpdateJob(r.Context(), id, func(j *Job) (*Definition, error) {
-		return mergeJob(j.Definition, patch, a.now())
+		return mergeJob(j.Definition, patch, a.now(), a.calls)
 	})
 	if err != nil {
 		return about("job", id, err)

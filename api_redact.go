@@ -50,9 +50,9 @@ func redactURL(raw string) string {
 	return raw
 }
 
-// redacted is a copy of d in which secrets are masked.
-func redacted(d *Definition) *Definition {
-	c := *d
+// redact is a copy of d in which secrets are masked.
+func redact(d Definition) Definition {
+	c := d
 	c.TargetURL = redactURL(d.TargetURL)
 	if d.Headers != nil {
 		c.Headers = make(map[string]string, len(d.Headers))
@@ -82,5 +82,5 @@ func redacted(d *Definition) *Definition {
 		}
 		c.Auth = &auth
 	}
-	return &c
+	return c
 }

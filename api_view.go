@@ -120,7 +120,7 @@ func optional(n int) *int {
 // view shows a whole job with its next count planned times, in words of a language ("en" or "ja").
 func (a *api) view(j *Job, count int, lang string) jobView {
 	s, loc := compiled(j)
-	v := jobView{jobRow: a.rowOf(j, s, loc), nested: nested{*redacted(j.Definition)}, NextRunTimes: []string{}, Counts: j.Counts,
+	v := jobView{jobRow: a.rowOf(j, s, loc), nested: nested{redact(*j.Definition)}, NextRunTimes: []string{}, Counts: j.Counts,
 		InARow: j.FailuresInRow, Version: j.Version, CreatedAt: zoneTime(j.CreatedAt, loc), UpdatedAt: zoneTime(j.UpdatedAt, loc)}
 	v.Defaults = fillDefaults(&v.Definition, a.settings)
 	if v.Counts == nil {

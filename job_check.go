@@ -31,7 +31,6 @@ const (
 )
 
 var (
-	methods  = []string{"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
 	overlaps = []string{"skip", "queue", "replace"}
 )
 

@@ -39,7 +39,7 @@ func (e invalid) Error() string {
 
 // parseJob reads a job as its author wrote it and gives it canonical form, or all of its faults as an error of type invalid;
 // of type *strictjson.SyntaxError when it is not JSON. now is the instant of creation; s gives the default time zone.
-func parseJob(data []byte, now time.Time, s *Settings) (*jobRequest, error) {
+func parseJob(data []byte, now time.Time, s *Settings, env callEnv) (*jobRequest, error) {
 	r := &jobRequest{}
 	faults, err := decodeBody(data, r)
 	if err != nil {
@@ -48,7 +48,7 @@ func parseJob(data []byte, now time.Time, s *Settings) (*jobRequest, error) {
 	if r.JobID != nil {
 		faults = append(faults, checkJobID(*r.JobID)...)
 	}
-	faults = append(faults, completeDefinition(&r.Definition, now, s.Timezone)...)
+	faults = append(faults, completeDefinition(&r.Definition, now, s.Timezone, env)...)
 	if faults = firstPerField(faults); len(faults) > 0 {
 		return nil, invalid(faults)
 	}
@@ -67,7 +67,7 @@ func decodeBody(data []byte, into any) ([]Fault, error) {
 
 // completeDefinition checks all that can be checked of d without the database, and fills in what must not change later with
 // the server's settings: method and time zone.
-func completeDefinition(d *Definition, now time.Time, zone string) []Fault {
+func completeDefinition(d *Definition, now time.Time, zone string, env callEnv) []Fault {
 	for _, raw := range []*json.RawMessage{&d.Cron, &d.Interval, &d.RunAt, &d.Body} {
 		if bytes.Equal(*raw, []byte("null")) {
 			*raw = nil
@@ -81,7 +81,10 @@ func completeDefinition(d *Definition, now time.Time, zone string) []Fault {
 	}
 	faults = append(faults, checkPolicy(d)...)
 	faults = append(faults, checkLabels(d)...)
-	return append(faults, validateCall(d)...)
+	for _, f := range validateCall(d, env) {
+		faults = append(faults, Fault(f))
+	}
+	return faults
 }
 
 // readSchedule compiles the schedule part of d as of now; sched is nil when there are faults.
@@ -100,7 +103,7 @@ func readSchedule(d *Definition, now time.Time, zone string) (sched *schedule.Sc
 }
 
 // mergeJob applies a JSON Merge Patch (RFC 7396) to the canonical form of old, and reads the outcome like a new job.
-func mergeJob(old *Definition, patch []byte, now time.Time) (*Definition, error) {
+func mergeJob(old *Definition, patch []byte, now time.Time, env callEnv) (*Definition, error) {
 	var members jobRequest
 	if faults, err := decodeBody(patch, &members); err != nil {
 		return nil, err
@@ -119,7 +122,7 @@ func mergeJob(old *Definition, patch []byte, now time.Time) (*Definition, error)
 	if err != nil {
 		return nil, err
 	}
-	faults = append(faults, completeDefinition(d, now, old.Timezone)...)
+	faults = append(faults, completeDefinition(d, now, old.Timezone, env)...)
 	if faults = firstPerField(faults); len(faults) > 0 {
 		return nil, invalid(faults)
 	}

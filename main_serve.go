@@ -34,13 +34,13 @@ func serve(ctx context.Context, args []string, env environment) error {
 	if err != nil {
 		return err
 	}
-	h := newAPI(e.store, s, log, e.metrics, e.alive, func(run int64) { e.executor.Cancel(run, errCanceled) })
+	h := newAPI(e, s, log)
 	web := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: requestTimeout,
 		ReadTimeout:       requestTimeout,
 		IdleTimeout:       time.Minute,
-		MaxHeaderBytes:    maxHeaderBytes,
+		MaxHeaderBytes:    maxRequestHeader,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // what clients do wrong
 	}
 	failed := make(chan error, 1)

@@ -5,9 +5,16 @@ package main
 import (
 	"context"
 	"log/slog"
+
+	"teiki/internal/schedule"
 )
 
-func validateCall(d *Definition) []Fault { return nil }
+type callEnv struct{}
+
+var methods = []string{"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
+
+func (*Executor) env() callEnv                           { return callEnv{} }
+func validateCall(*Definition, callEnv) []schedule.Fault { return nil }
 
 func (*Store) RunID(int64) string                                                { return "" }
 func (*Store) ParseRunID(string) (int64, error)                                  { return 0, errNotFound }
