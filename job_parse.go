@@ -48,7 +48,7 @@ func parseJob(data []byte, now time.Time, s *Settings, env callEnv) (*jobRequest
 	if r.JobID != nil {
 		faults = append(faults, checkJobID(*r.JobID)...)
 	}
-	faults = append(faults, completeDefinition(&r.Definition, now, s.Timezone, env)...)
+	faults = append(faults, completeDefinition(&r.Definition, nil, now, s.Timezone, env)...)
 	if faults = firstPerField(faults); len(faults) > 0 {
 		return nil, invalid(faults)
 	}
@@ -66,18 +66,24 @@ func decodeBody(data []byte, into any) ([]Fault, error) {
 }
 
 // completeDefinition checks all that can be checked of d without the database, and fills in what must not change later with
-// the server's settings: method and time zone.
-func completeDefinition(d *Definition, now time.Time, zone string, env callEnv) []Fault {
+// the server's settings: method and time zone. old is the definition that d takes the place of, nil for a new job: a schedule
+// that stays as it was is not judged anew, so that a job whose schedule is over can still be renamed.
+func completeDefinition(d, old *Definition, now time.Time, zone string, env callEnv) []Fault {
 	for _, raw := range []*json.RawMessage{&d.Cron, &d.Interval, &d.RunAt, &d.Body} {
 		if bytes.Equal(*raw, []byte("null")) {
 			*raw = nil
 		}
 	}
 	faults := checkMethod(d)
-	sched, wrong := readSchedule(d, now, zone)
-	faults = append(faults, wrong...)
-	if sched != nil {
+	sched, wrong := schedule.Parse(d.source(instantOf(now)), zone)
+	for _, f := range wrong {
+		faults = append(faults, Fault(f))
+	}
+	if len(wrong) == 0 {
 		d.Timezone = sched.Zone()
+		if f := sched.Check(now); f != nil && (old == nil || old.scheduleText() != d.scheduleText()) {
+			faults = append(faults, Fault(*f))
+		}
 	}
 	faults = append(faults, checkPolicy(d)...)
 	faults = append(faults, checkLabels(d)...)
@@ -85,21 +91,6 @@ func completeDefinition(d *Definition, now time.Time, zone string, env callEnv) 
 		faults = append(faults, Fault(f))
 	}
 	return faults
-}
-
-// readSchedule compiles the schedule part of d as of now; sched is nil when there are faults.
-func readSchedule(d *Definition, now time.Time, zone string) (sched *schedule.Schedule, faults []Fault) {
-	sched, wrong := schedule.Parse(d.source(instantOf(now)), zone)
-	for _, f := range wrong {
-		faults = append(faults, Fault(f))
-	}
-	if len(faults) > 0 {
-		return nil, faults
-	}
-	if f := sched.Check(now); f != nil {
-		return nil, []Fault{Fault(*f)}
-	}
-	return sched, nil
 }
 
 // mergeJob applies a JSON Merge Patch (RFC 7396) to the canonical form of old, and reads the outcome like a new job.
@@ -122,7 +113,7 @@ func mergeJob(old *Definition, patch []byte, now time.Time, env callEnv) (*Defin
 	if err != nil {
 		return nil, err
 	}
-	faults = append(faults, completeDefinition(d, now, old.Timezone, env)...)
+	faults = append(faults, completeDefinition(d, old, now, old.Timezone, env)...)
 	if faults = firstPerField(faults); len(faults) > 0 {
 		return nil, invalid(faults)
 	}
