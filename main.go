@@ -52,6 +52,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"version", "", "print the version and exit", printVersion},
+		{"verify", "[-db FILE] [-from TIME] [-to TIME] [-json]", "compare the plan of every job with its rows; exit code 1 on a difference", verify},
 	}
 }
 
