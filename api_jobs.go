@@ -23,7 +23,7 @@ func jobPath(jobID string) string { return "/jobs/" + url.PathEscape(jobID) }
 
 // createJob is POST /jobs.
 func (a *api) createJob(w http.ResponseWriter, r *http.Request) error {
-	body, err := readBody(w, r, false)
+	body, err := requestBody(w, r, false)
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func languageOf(r *http.Request) string {
 // putJob is PUT /jobs/{job_id}: the body is the whole job. It makes the job when there is none.
 func (a *api) putJob(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("job_id")
-	body, err := readBody(w, r, false)
+	body, err := requestBody(w, r, false)
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func (a *api) putJob(w http.ResponseWriter, r *http.Request) error {
 // patchJob is PATCH /jobs/{job_id}: a JSON Merge Patch (RFC 7396) on the definition.
 func (a *api) patchJob(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("job_id")
-	patch, err := readBody(w, r, false, "application/merge-patch+json", "application/json")
+	patch, err := requestBody(w, r, false, "application/merge-patch+json", "application/json")
 	if err != nil {
 		return err
 	}
@@ -138,20 +138,18 @@ func (a *api) deleteJob(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, jobAnswer{id, "deleted"})
 }
 
-// Sizes of pages, in rows.
-const (
-	maxLimit   = 1000
-	streamPage = 500
-)
+// maxLimit is the most rows of one page.
+const maxLimit = 1000
 
-// listJobs is GET /jobs. With limit it answers one page; without, all jobs, read and written page by page, so that neither a
-// million jobs nor a slow client holds memory or a read transaction.
+// listJobs is GET /jobs. With limit it answers one page; without, all jobs, read and written in small parts, so that neither a
+// million jobs nor a slow client holds memory or a snapshot of the database.
 func (a *api) listJobs(w http.ResponseWriter, r *http.Request) error {
 	q := readQuery(r)
-	f := JobFilter{Limit: q.whole("limit", 0, 1, maxLimit), State: q.choice("state", "scheduled", "paused", "completed"), Tags: q.list("tag"), Q: q.text("q")}
-	after, ok := decodeCursor(q.text("cursor"))
-	if f.After = after; !ok {
-		q.fault("cursor", "must be a next_cursor of an earlier answer")
+	f := JobFilter{Limit: q.whole("limit", 0, 1, maxLimit), State: q.choice("state", StateScheduled, StatePaused, StateCompleted),
+		Tags: q.list("tag"), Text: q.text("q")}
+	after, ok := decodeCursor(q.text("cursor"), 1)
+	if f.After = after[0]; !ok {
+		q.fault("cursor", badCursor)
 	}
 	if err := q.done(); err != nil {
 		return err
@@ -159,79 +157,92 @@ func (a *api) listJobs(w http.ResponseWriter, r *http.Request) error {
 	if f.Limit > 0 {
 		return a.listPage(w, r, f)
 	}
-	f.Limit = streamPage
-	began := false
-	for {
-		page, err := a.store.Jobs(r.Context(), f)
+	begin := func() {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(`{"jobs":[`))
+	}
+	n := 0
+	_, err := a.store.Jobs(r.Context(), f, func(j *Job) error {
+		b, err := marshal(a.showRow(j))
 		if err != nil {
 			return err
 		}
-		if !began {
-			w.Header().Set("Content-Type", "application/json")
-			_, _ = w.Write([]byte(`{"jobs":[`))
+		if n == 0 { // not earlier: until the first row, an error can still be told
+			begin()
+		} else {
+			b = append([]byte(",\n"), b...)
 		}
-		for _, j := range page {
-			b, err := marshal(a.showRow(j))
-			if err != nil {
-				return err
-			}
-			if began {
-				b = append([]byte(",\n"), b...)
-			}
-			began = true
-			if _, err := w.Write(b); err != nil {
-				return nil // the client has gone
-			}
+		if n++; n%100 == 0 {
+			_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout))
 		}
-		if len(page) < f.Limit {
-			break
+		if _, err := w.Write(b); err != nil {
+			return errGone
 		}
-		f.After = page[len(page)-1].ID
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout))
+		return nil
+	})
+	if errors.Is(err, errGone) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		begin()
 	}
 	_, _ = w.Write([]byte("]}\n"))
 	return nil
 }
 
+// errGone ends an answer that nobody reads any more.
+var errGone = errors.New("the client has gone")
+
 func (a *api) listPage(w http.ResponseWriter, r *http.Request, f JobFilter) error {
-	limit := f.Limit
-	f.Limit++ // one more tells whether there is a next page
-	page, err := a.store.Jobs(r.Context(), f)
+	out := struct {
+		Jobs []jobRow `json:"jobs"`
+		Next *string  `json:"next_cursor"`
+	}{Jobs: []jobRow{}}
+	next, err := a.store.Jobs(r.Context(), f, func(j *Job) error {
+		out.Jobs = append(out.Jobs, a.showRow(j))
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	var out struct {
-		Jobs []jobRow `json:"jobs"`
-		Next *string  `json:"next_cursor"`
-	}
-	if len(page) > limit {
-		page = page[:limit]
-		next := encodeCursor(page[limit-1].ID)
-		out.Next = &next
-	}
-	out.Jobs = make([]jobRow, len(page))
-	for i, j := range page {
-		out.Jobs[i] = a.showRow(j)
+	if next != 0 {
+		cursor := encodeCursor(next)
+		out.Next = &cursor
 	}
 	return writeJSON(w, http.StatusOK, out)
 }
 
+const badCursor = "must be a next_cursor of an earlier answer of this list"
+
 // encodeCursor hides what a cursor is made of: clients are not to build on it.
-func encodeCursor(after int64) string {
-	return base64.RawURLEncoding.EncodeToString([]byte("j" + strconv.FormatInt(after, 10)))
+func encodeCursor(numbers ...int64) string {
+	parts := make([]string, len(numbers))
+	for i, n := range numbers {
+		parts[i] = strconv.FormatInt(n, 36)
+	}
+	return base64.RawURLEncoding.EncodeToString([]byte(strings.Join(parts, ".")))
 }
 
-func decodeCursor(s string) (after int64, ok bool) {
+// decodeCursor reads n numbers; "" are zeros.
+func decodeCursor(s string, n int) (numbers []int64, ok bool) {
+	numbers = make([]int64, n)
 	if s == "" {
-		return 0, true
+		return numbers, true
 	}
 	b, err := base64.RawURLEncoding.DecodeString(s)
-	number, mine := strings.CutPrefix(string(b), "j")
-	if err != nil || !mine {
-		return 0, false
+	parts := strings.Split(string(b), ".")
+	if err != nil || len(parts) != n {
+		return numbers, false
 	}
-	after, err = strconv.ParseInt(number, 10, 64)
-	return after, err == nil && after >= 0
+	for i, part := range parts {
+		if numbers[i], err = strconv.ParseInt(part, 36, 64); err != nil || numbers[i] < 0 {
+			return numbers, false
+		}
+	}
+	return numbers, true
 }
 
 // pauseJob is POST /jobs/{job_id}/pause, with or without a body.

@@ -24,7 +24,7 @@ type previewRequest struct {
 // from; but where from is given, a schedule that is over by then has no times rather than a fault.
 func (a *api) preview(w http.ResponseWriter, r *http.Request) error {
 	var req previewRequest
-	body, err := readBody(w, r, false)
+	body, err := requestBody(w, r, false)
 	if err != nil {
 		return err
 	}

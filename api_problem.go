@@ -45,6 +45,7 @@ var errorTable = []struct {
 	{errNotFound, http.StatusNotFound, "not_found", "there is no such object"},
 	{errExists, http.StatusConflict, "job_exists", "a job with this job_id exists; choose another, or send replace_existing: true"},
 	{errConflict, http.StatusConflict, "conflict", "the object has changed in the meantime; read it again"},
+	{errTooMany, http.StatusUnprocessableEntity, "too_many", "that is too much for one request"},
 	{errUnavailable, http.StatusServiceUnavailable, "unavailable", "the database cannot be written at the moment; nothing was changed"},
 	{errShutdown, http.StatusServiceUnavailable, "shutting_down", "the server is shutting down; nothing was changed"},
 	{context.Canceled, http.StatusServiceUnavailable, "shutting_down", "the request was ended before its answer was ready"},
@@ -74,8 +75,8 @@ func problemOf(err error) (p *problem, known bool) {
 	for _, row := range errorTable {
 		if errors.Is(err, row.err) {
 			p = newProblem(row.status, row.code, row.detail)
-			if _, detail, ok := strings.Cut(err.Error(), errConflict.Error()+": "); ok && row.err == errConflict {
-				p.Detail = detail
+			if _, detail, ok := strings.Cut(err.Error(), row.err.Error()+": "); ok && (row.err == errConflict || row.err == errTooMany) {
+				p.Detail = detail // the store's own words about this object
 			}
 			if row.status == http.StatusServiceUnavailable {
 				p.header = map[string]string{"Retry-After": strconv.Itoa(retryAfterSec)}
@@ -98,7 +99,7 @@ func problemTooLarge() *problem {
 }
 
 // fail writes the answer to an error. An answer that has begun can only be cut off, so that the client sees that it is incomplete.
-func (a *api) fail(w *answer, r *http.Request, err error) {
+func (a *api) fail(w *reply, r *http.Request, err error) {
 	p, known := problemOf(err)
 	if !known {
 		a.log.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)

@@ -16,9 +16,9 @@ import (
 	"teiki/internal/suggest"
 )
 
-// readBody reads the body of a request, which must be of one of the media types; none given means JSON. With no body at all it
+// requestBody reads the body of a request, which must be of one of the media types; none given means JSON. With no body at all it
 // returns nothing when optional is true.
-func readBody(w http.ResponseWriter, r *http.Request, optional bool, types ...string) ([]byte, error) {
+func requestBody(w http.ResponseWriter, r *http.Request, optional bool, types ...string) ([]byte, error) {
 	if len(types) == 0 {
 		types = []string{"application/json"}
 	}
@@ -55,7 +55,7 @@ func readBody(w http.ResponseWriter, r *http.Request, optional bool, types ...st
 
 // readJSON reads the body into a struct; an optional body that is absent leaves it as it is.
 func readJSON(w http.ResponseWriter, r *http.Request, optional bool, into any) error {
-	body, err := readBody(w, r, optional)
+	body, err := requestBody(w, r, optional)
 	if err != nil || len(body) == 0 && optional {
 		return err
 	}

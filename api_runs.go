@@ -35,11 +35,7 @@ func (a *api) listRuns(w http.ResponseWriter, r *http.Request) error {
 
 // listJobRuns is GET /jobs/{job_id}/runs.
 func (a *api) listJobRuns(w http.ResponseWriter, r *http.Request) error {
-	id := r.PathValue("job_id")
-	if _, err := a.store.Job(r.Context(), id); err != nil {
-		return about("job", id, err)
-	}
-	return a.pageOfRuns(w, r, readQuery(r), RunFilter{JobID: id})
+	return a.pageOfRuns(w, r, readQuery(r), RunFilter{JobID: r.PathValue("job_id")})
 }
 
 func (a *api) pageOfRuns(w http.ResponseWriter, r *http.Request, q *query, f RunFilter) error {
@@ -55,15 +51,18 @@ func (a *api) pageOfRuns(w http.ResponseWriter, r *http.Request, q *query, f Run
 		q.fault("to", "must not be before from")
 	}
 	f.HTTPStatus = q.whole("http_status", 0, 100, 599)
-	f.Q = q.text("q")
+	f.Text = q.text("q")
 	f.Limit = q.whole("limit", 100, 1, maxLimit)
-	f.Cursor = q.text("cursor")
+	var ok bool
+	if f.After, ok = decodeRunCursor(q.text("cursor")); !ok {
+		q.fault("cursor", badCursor)
+	}
 	if err := q.done(); err != nil {
 		return err
 	}
 	runs, next, err := a.store.Runs(r.Context(), f)
 	if err != nil {
-		return err
+		return about("job", f.JobID, err)
 	}
 	out := struct {
 		Runs []runView `json:"runs"`
@@ -72,10 +71,16 @@ func (a *api) pageOfRuns(w http.ResponseWriter, r *http.Request, q *query, f Run
 	for i, run := range runs {
 		out.Runs[i] = a.showRun(run, false)
 	}
-	if next != "" {
-		out.Next = &next
+	if next != (RunCursor{}) {
+		cursor := encodeCursor(int64(next.At), next.ID)
+		out.Next = &cursor
 	}
 	return writeJSON(w, http.StatusOK, out)
+}
+
+func decodeRunCursor(s string) (c RunCursor, ok bool) {
+	n, ok := decodeCursor(s, 2)
+	return RunCursor{instant(n[0]), n[1]}, ok
 }
 
 // getRun is GET /runs/{run_id}: a run with its attempts.
@@ -140,7 +145,7 @@ func (a *api) cancelRun(w http.ResponseWriter, r *http.Request) error {
 // runKey is the database key of the run in the path.
 func (a *api) runKey(r *http.Request) (int64, error) {
 	id := r.PathValue("run_id")
-	key, err := a.store.ParseRunID(id)
+	key, err := a.store.RunKey(id)
 	return key, about("run", id, err)
 }
 
@@ -161,7 +166,7 @@ func (a *api) backfillJob(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(w, r, false, &req); err != nil {
 		return err
 	}
-	b := BackfillRequest{All: req.Only == "all", DryRun: req.DryRun}
+	b := Backfill{All: req.Only == "all", DryRun: req.DryRun}
 	var faults, more []Fault
 	b.From, faults = instantField("from", req.From, true)
 	b.To, more = instantField("to", req.To, true)
@@ -183,7 +188,7 @@ func (a *api) backfillJob(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return about("job", id, err)
 	}
-	runs, err := a.store.Backfill(r.Context(), id, b)
+	runs, err := a.store.BackfillJob(r.Context(), id, b)
 	if err != nil {
 		return about("job", id, err)
 	}

@@ -93,6 +93,7 @@ func openStore(ctx context.Context, path string, opt storeOptions) (s *Store, er
 	}
 	s.quit, s.abandon = context.WithCancelCause(context.WithoutCancel(ctx))
 	go s.write()
+	s.sweeper.Go(s.sweepForever)
 	return s, nil
 }
 

@@ -21,7 +21,7 @@ const (
 const (
 	stepQuery = "UPDATE timers SET next_at = ?, cursor_at = ? WHERE job = ? AND version = ? AND next_at = ?"
 	// A waiting run goes on only if the job has not changed since it was read, and a pause holds the firings of the plan back.
-	startQuery = `UPDATE runs SET status = 'running', attempt = attempt + 1, started_at = coalesce(started_at, ?)
+	startQuery = `UPDATE runs SET status = 'running', reason = '', attempt = attempt + 1, started_at = coalesce(started_at, ?)
 		WHERE id = ? AND attempt = ? AND status IN ('pending', 'retrying')
 		AND EXISTS (SELECT 1 FROM timers t WHERE t.job = runs.job AND t.version = ?)
 		AND (trigger <> 'schedule' OR NOT EXISTS (SELECT 1 FROM pauses p WHERE p.job = runs.job AND p.resumed_at IS NULL))`
@@ -149,7 +149,7 @@ func (t *tx) hotRun(pending []any, until time.Time) (n int, err error) {
 				err = t.claims(op)
 			case *finishOp:
 				if t.apart { // an end that SQLite itself refuses is given up: the next start finds the run and closes it
-					err = t.aside("end of run", op.Run, func() (bool, error) { e := t.finish(op); return e == nil, e })
+					op.accepted, err = t.aside("end of run", op.Run, func() (bool, error) { err := t.finish(op); return op.accepted, err })
 				} else {
 					err = t.finish(op)
 				}

@@ -54,6 +54,9 @@ func (c *cron) compile() {
 			c.lastDay = true
 		}
 	}
+	if c.either && (c.days == allDays || c.weekdays == allWeekdays) {
+		c.days, c.weekdays, c.either = allDays, allWeekdays, false // "1-31" restricts nothing
+	}
 	c.compileYears()
 	c.repeats = starred(c.fields[fHour]) || starred(c.fields[fMinute])
 	c.firstSod = int64(bits.TrailingZeros32(c.hours)*3600 + bits.TrailingZeros64(c.minutes)*60 + bits.TrailingZeros64(c.seconds))

@@ -182,7 +182,7 @@ func daysJA(c *cron) string {
 			if frame != "" {
 				dates = frame + "の" + dates
 			}
-		case single && !strings.HasPrefix(dates, "第") && !strings.HasPrefix(dates, "最終") && !strings.HasPrefix(dates, "末日"):
+		case single && !c.either && !strings.HasPrefix(dates, "第") && !strings.HasPrefix(dates, "最終") && !strings.HasPrefix(dates, "末日"):
 			dates = frame + dates
 		default:
 			dates = frame + "の" + dates
