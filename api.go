@@ -21,18 +21,18 @@ type jobStore interface {
 	PauseJob(ctx context.Context, jobID, reason string, until instant) (*Job, error)
 	ResumeJob(ctx context.Context, jobID string) (*Job, error)
 	Job(ctx context.Context, jobID string) (*Job, error)
-	// Jobs calls each for every wanted job, in the order of creation; next is the After of the next page, 0 at the end.
+	// Jobs reads one page, in the order of creation; next is the After of the following page, 0 at the end.
 	Jobs(ctx context.Context, f JobFilter, each func(*Job) error) (next int64, err error)
 
 	RunNow(ctx context.Context, jobID string) (*Run, error)
 	RerunRun(ctx context.Context, run int64) (*Run, error)
 	// CancelRun ends a waiting run. A running one is returned as it is: its call has to be ended.
 	CancelRun(ctx context.Context, run int64) (*Run, error)
-	// BackfillJob makes runs for firings of the past; errTooMany.
+	// BackfillJob makes runs for firings of the past.
 	BackfillJob(ctx context.Context, jobID string, b Backfill) ([]*Run, error)
 	Run(ctx context.Context, run int64) (RunView, error)
-	// Runs reads one page, newest first; next is the After of the next page, zero at the end.
-	Runs(ctx context.Context, f RunFilter) (page []RunView, next RunCursor, err error)
+	// Runs reads one page, newest first; next is the After of the following page, zero at the end.
+	Runs(ctx context.Context, f RunFilter) (runs []RunView, next RunCursor, err error)
 	// RunID is the text form of a run's key, RunKey its reverse: errNotFound for what is none of this database.
 	RunID(run int64) string
 	RunKey(text string) (int64, error)
@@ -118,7 +118,7 @@ const (
 // ServeHTTP answers what no route does, and hands the rest to the routes. No panic leaves it but http.ErrAbortHandler, which
 // net/http knows as "cut the connection".
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	out := &reply{ResponseWriter: w}
+	out := &answerWriter{ResponseWriter: w}
 	defer func() {
 		switch p := recover(); {
 		case p == nil:
@@ -186,25 +186,25 @@ func noRoute(path string) *problem {
 func (a *api) adapt(h handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := h(w, r); err != nil {
-			a.fail(w.(*reply), r, err)
+			a.fail(w.(*answerWriter), r, err)
 		}
 	})
 }
 
-// reply remembers whether an answer has begun.
-type reply struct {
+// answerWriter remembers whether an answer has begun.
+type answerWriter struct {
 	http.ResponseWriter
 	status int
 }
 
-func (w *reply) WriteHeader(status int) {
+func (w *answerWriter) WriteHeader(status int) {
 	if w.status == 0 {
 		w.status = status
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
-func (w *reply) Write(b []byte) (int, error) {
+func (w *answerWriter) Write(b []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
@@ -212,4 +212,4 @@ func (w *reply) Write(b []byte) (int, error) {
 }
 
 // Unwrap lets http.ResponseController reach the connection.
-func (w *reply) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w *answerWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

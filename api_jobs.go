@@ -138,18 +138,20 @@ func (a *api) deleteJob(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, jobAnswer{id, "deleted"})
 }
 
-// maxLimit is the most rows of one page.
-const maxLimit = 1000
+// Sizes of pages, in rows.
+const (
+	maxLimit   = 1000
+	streamPage = 500
+)
 
 // listJobs is GET /jobs. With limit it answers one page; without, all jobs, read and written in small parts, so that neither a
 // million jobs nor a slow client holds memory or a snapshot of the database.
 func (a *api) listJobs(w http.ResponseWriter, r *http.Request) error {
 	q := readQuery(r)
-	f := JobFilter{Limit: q.whole("limit", 0, 1, maxLimit), State: q.choice("state", StateScheduled, StatePaused, StateCompleted),
-		Tags: q.list("tag"), Text: q.text("q")}
-	after, ok := decodeCursor(q.text("cursor"), 1)
+	f := JobFilter{Limit: q.whole("limit", 0, 1, maxLimit), State: q.choice("state", "scheduled", "paused", "completed"), Tags: q.list("tag"), Text: q.text("q")}
+	after, ok := decodeCursor("j", q.text("cursor"), 1)
 	if f.After = after[0]; !ok {
-		q.fault("cursor", badCursor)
+		q.fault("cursor", wrongCursor)
 	}
 	if err := q.done(); err != nil {
 		return err
@@ -157,44 +159,36 @@ func (a *api) listJobs(w http.ResponseWriter, r *http.Request) error {
 	if f.Limit > 0 {
 		return a.listPage(w, r, f)
 	}
-	begin := func() {
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write([]byte(`{"jobs":[`))
-	}
-	n := 0
-	_, err := a.store.Jobs(r.Context(), f, func(j *Job) error {
-		b, err := marshal(a.showRow(j))
+	f.Limit = streamPage
+	began := false
+	for {
+		var rows []byte
+		next, err := a.store.Jobs(r.Context(), f, func(j *Job) error {
+			b, err := marshal(a.showRow(j))
+			if began || len(rows) > 0 {
+				rows = append(rows, ",\n"...)
+			}
+			rows = append(rows, b...)
+			return err
+		})
 		if err != nil {
 			return err
 		}
-		if n == 0 { // not earlier: until the first row, an error can still be told
-			begin()
-		} else {
-			b = append([]byte(",\n"), b...)
+		if !began {
+			w.Header().Set("Content-Type", "application/json")
+			rows = append([]byte(`{"jobs":[`), rows...)
+			began = true
 		}
-		if n++; n%100 == 0 {
-			_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout))
+		if next == 0 {
+			rows = append(rows, "]}\n"...)
 		}
-		if _, err := w.Write(b); err != nil {
-			return errGone
+		if _, err := w.Write(rows); err != nil || next == 0 {
+			return nil // done, or the client has gone
 		}
-		return nil
-	})
-	if errors.Is(err, errGone) {
-		return nil
+		f.After = next
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout))
 	}
-	if err != nil {
-		return err
-	}
-	if n == 0 {
-		begin()
-	}
-	_, _ = w.Write([]byte("]}\n"))
-	return nil
 }
-
-// errGone ends an answer that nobody reads any more.
-var errGone = errors.New("the client has gone")
 
 func (a *api) listPage(w http.ResponseWriter, r *http.Request, f JobFilter) error {
 	out := struct {
@@ -209,40 +203,41 @@ func (a *api) listPage(w http.ResponseWriter, r *http.Request, f JobFilter) erro
 		return err
 	}
 	if next != 0 {
-		cursor := encodeCursor(next)
+		cursor := encodeCursor("j", next)
 		out.Next = &cursor
 	}
 	return writeJSON(w, http.StatusOK, out)
 }
 
-const badCursor = "must be a next_cursor of an earlier answer of this list"
+const wrongCursor = "must be a next_cursor of an earlier answer to the same question"
 
-// encodeCursor hides what a cursor is made of: clients are not to build on it.
-func encodeCursor(numbers ...int64) string {
-	parts := make([]string, len(numbers))
-	for i, n := range numbers {
-		parts[i] = strconv.FormatInt(n, 36)
+// encodeCursor hides what a cursor is made of: clients are not to build on it. kind tells the lists apart.
+func encodeCursor(kind string, keys ...int64) string {
+	b := []byte(kind)
+	for _, k := range keys {
+		b = append(strconv.AppendInt(b, k, 36), '.')
 	}
-	return base64.RawURLEncoding.EncodeToString([]byte(strings.Join(parts, ".")))
+	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// decodeCursor reads n numbers; "" are zeros.
-func decodeCursor(s string, n int) (numbers []int64, ok bool) {
-	numbers = make([]int64, n)
+// decodeCursor gives the n keys of a cursor of that kind, zeros for "".
+func decodeCursor(kind, s string, n int) (keys []int64, ok bool) {
+	keys = make([]int64, n)
 	if s == "" {
-		return numbers, true
+		return keys, true
 	}
 	b, err := base64.RawURLEncoding.DecodeString(s)
-	parts := strings.Split(string(b), ".")
-	if err != nil || len(parts) != n {
-		return numbers, false
+	text, mine := strings.CutPrefix(string(b), kind)
+	parts := strings.Split(text, ".")
+	if err != nil || !mine || len(parts) != n+1 {
+		return keys, false
 	}
-	for i, part := range parts {
-		if numbers[i], err = strconv.ParseInt(part, 36, 64); err != nil || numbers[i] < 0 {
-			return numbers, false
+	for i := range keys {
+		if keys[i], err = strconv.ParseInt(parts[i], 36, 64); err != nil {
+			return keys, false
 		}
 	}
-	return numbers, true
+	return keys, true
 }
 
 // pauseJob is POST /jobs/{job_id}/pause, with or without a body.

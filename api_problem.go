@@ -99,7 +99,7 @@ func problemTooLarge() *problem {
 }
 
 // fail writes the answer to an error. An answer that has begun can only be cut off, so that the client sees that it is incomplete.
-func (a *api) fail(w *reply, r *http.Request, err error) {
+func (a *api) fail(w *answerWriter, r *http.Request, err error) {
 	p, known := problemOf(err)
 	if !known {
 		a.log.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
@@ -112,8 +112,8 @@ func (a *api) fail(w *reply, r *http.Request, err error) {
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.Status)
-	b, _ := marshal(p) // strings and numbers: cannot fail
-	_, _ = w.Write(b)  // an error means that the client has gone
+	b, _ := marshal(p)              // strings and numbers: cannot fail
+	_, _ = w.Write(append(b, '\n')) // an error means that the client has gone
 }
 
 // about names the object in the answer to errNotFound.

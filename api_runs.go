@@ -53,10 +53,11 @@ func (a *api) pageOfRuns(w http.ResponseWriter, r *http.Request, q *query, f Run
 	f.HTTPStatus = q.whole("http_status", 0, 100, 599)
 	f.Text = q.text("q")
 	f.Limit = q.whole("limit", 100, 1, maxLimit)
-	var ok bool
-	if f.After, ok = decodeRunCursor(q.text("cursor")); !ok {
-		q.fault("cursor", badCursor)
+	after, ok := decodeCursor("r", q.text("cursor"), 2)
+	if !ok {
+		q.fault("cursor", wrongCursor)
 	}
+	f.After = RunCursor{instant(after[0]), after[1]}
 	if err := q.done(); err != nil {
 		return err
 	}
@@ -72,15 +73,10 @@ func (a *api) pageOfRuns(w http.ResponseWriter, r *http.Request, q *query, f Run
 		out.Runs[i] = a.showRun(run, false)
 	}
 	if next != (RunCursor{}) {
-		cursor := encodeCursor(int64(next.At), next.ID)
+		cursor := encodeCursor("r", int64(next.At), next.ID)
 		out.Next = &cursor
 	}
 	return writeJSON(w, http.StatusOK, out)
-}
-
-func decodeRunCursor(s string) (c RunCursor, ok bool) {
-	n, ok := decodeCursor(s, 2)
-	return RunCursor{instant(n[0]), n[1]}, ok
 }
 
 // getRun is GET /runs/{run_id}: a run with its attempts.

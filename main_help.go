@@ -24,7 +24,7 @@ func printHelp(w io.Writer) {
 
 func shownPreset(o setting) string {
 	if o.preset == "" {
-		return "none"
+		return "(empty)"
 	}
 	return o.preset
 }
