@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
-	"strings"
 
 	"teiki/internal/schedule"
 )
@@ -108,25 +106,6 @@ func (j *Job) setDefinition(d *Definition) error {
 	}
 	j.Definition, j.definition, j.schedule, j.policy = d, string(b), d.scheduleText(), d.policyText()
 	return nil
-}
-
-// hostKey is the host:port that a URL leads to, the key of the per-host limit. In a URL with a template in its host it is the
-// template's text: such calls count as one host.
-func hostKey(target string) string {
-	u, err := url.Parse(target)
-	if err != nil || u.Host == "" {
-		_, rest, _ := strings.Cut(target, "://")
-		host, _, _ := strings.Cut(rest, "/")
-		return host
-	}
-	port := u.Port()
-	if port == "" {
-		port = "80"
-		if strings.EqualFold(u.Scheme, "https") {
-			port = "443"
-		}
-	}
-	return strings.ToLower(u.Hostname()) + ":" + port
 }
 
 // job reads the living job with the name jobID; errNotFound.
