@@ -35,41 +35,38 @@ func (c *Claim) parts() int {
 // claimApart applies c under a savepoint: its steps take effect together or not at all. A claim that SQLite refuses by itself
 // (a firing that has a row already) does not hold; the others go on.
 func (t *tx) claimApart(c *Claim) (held bool, err error) {
-	err = t.aside("claim of job", c.Job, func() (bool, error) {
-		held, err = t.claim(c)
-		return held, err
-	})
-	return held && err == nil, err
+	return t.aside("claim of job", c.Job, func() (bool, error) { return t.claim(c) })
 }
 
-// aside runs do inside a hot run under a savepoint, which it takes back when do says false or fails. It only returns errors
-// that concern the whole transaction; others it logs.
-func (t *tx) aside(what string, id int64, do func() (bool, error)) error {
+// aside runs do inside a hot run under a savepoint, which it takes back when do says false or fails; kept tells. It only
+// returns errors that concern the whole transaction; others it logs.
+func (t *tx) aside(what string, id int64, do func() (bool, error)) (kept bool, err error) {
 	h := t.s.hot
 	if err := t.flush(); err != nil {
-		return err
+		return false, err
 	}
 	if _, err := h.run(h.savepoint, 0); err != nil {
-		return err
+		return false, err
 	}
-	keep, err := do()
-	if err == nil && keep {
+	kept, err = do()
+	if err == nil && kept {
 		err = t.flush()
 	}
 	if err != nil {
 		if ofTheDisk(err) {
-			return err
+			return false, err
 		}
+		kept = false
 		t.s.log.Error("the database refused a "+what, "id", id, "error", err)
 	}
-	if err != nil || !keep {
+	if !kept {
 		t.rows = t.rows[:0]
 		if _, err := h.run(h.rollbackTo, 0); err != nil {
-			return err
+			return false, err
 		}
 	}
 	_, err = h.run(h.release, 0)
-	return err
+	return kept, err
 }
 
 // claim applies c. When it returns false after a step took effect, the caller undoes it.

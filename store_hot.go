@@ -149,7 +149,7 @@ func (t *tx) hotRun(pending []any, until time.Time) (n int, err error) {
 				err = t.claims(op)
 			case *finishOp:
 				if t.apart { // an end that SQLite itself refuses is given up: the next start finds the run and closes it
-					err = t.aside("end of run", op.Run, func() (bool, error) { e := t.finish(op); return e == nil, e })
+					op.accepted, err = t.aside("end of run", op.Run, func() (bool, error) { err := t.finish(op); return op.accepted, err })
 				} else {
 					err = t.finish(op)
 				}

@@ -82,7 +82,7 @@ func (s *Store) CancelRun(ctx context.Context, run int64) (r *Run, err error) {
 
 // run reads a run; errNotFound.
 func (t *tx) run(id int64) (r *Run, err error) {
-	err = t.each(func(scan func(...any) error) error { r, err = runScan(scan); return err }, "SELECT "+runColumns+" FROM runs r WHERE r.id = ?", id)
+	err = t.each(func(scan func(...any) error) error { r, _, err = runScan(scan); return err }, "SELECT "+runColumns+" FROM runs r WHERE r.id = ?", id)
 	if err == nil && r == nil {
 		err = errNotFound
 	}

@@ -102,6 +102,8 @@ func seriesOf(set uint64, low, high int) series {
 		}
 	}
 	switch {
+	case len(list) == 2 && (s.first > low || size%s.step != 0):
+		// two values that are no halves, as 5 and 35: better named
 	case s.step == 1 && len(list) >= 3:
 		s.shape = shapeSpan
 	case s.step > 1 && s.first-s.step < low && s.last+s.step > high:
