@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -35,8 +36,11 @@ type runObserver interface {
 	observeAttempt(d Dispatch, f Finish)
 }
 
-// definitionCacheBytes bounds the definitions that are kept ready to be sent.
-const definitionCacheBytes = 64 << 20
+// Bounds of what is kept ready between calls: definitions, and what masks their secrets.
+const (
+	definitionCacheBytes = 64 << 20
+	maskerCacheBytes     = 16 << 20
+)
 
 // Executor makes the calls. One goroutine per call that is out, and none for a call that waits: waiting is the scheduler's.
 type Executor struct {
@@ -48,6 +52,7 @@ type Executor struct {
 	proxies   *proxies
 	tokens    *tokenCache
 	cache     *cache[versionKey, *prepared]
+	maskers   *cache[[sha256.Size]byte, masking] // by the values they mask
 
 	mu     sync.Mutex
 	out    map[int64]context.CancelCauseFunc // by run: the calls that are out
@@ -79,6 +84,7 @@ func newExecutor(cfg executorConfig) (*Executor, error) {
 		egress:   policy,
 		secrets:  secret.New(cfg.Settings.SecretsDir, cfg.LookupEnv),
 		cache:    newCache[versionKey, *prepared](definitionCacheBytes),
+		maskers:  newCache[[sha256.Size]byte, masking](maskerCacheBytes),
 		out:      make(map[int64]context.CancelCauseFunc),
 	}
 	if err := e.newTransport(); err != nil {

@@ -9,6 +9,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -57,6 +58,9 @@ func (e *Executor) attempt(parent context.Context, p *prepared, c Call, trial *T
 		f = got.refused
 	default:
 		f = p.success.judge(got.status, got.body.kept, got.body.truncated, took)
+	}
+	if got.status == http.StatusUnauthorized && t.auth != nil && t.auth.oauth2 != nil {
+		e.tokens.forget(strings.TrimPrefix(out.header.Get("Authorization"), "Bearer "))
 	}
 	mask := t.masker(out.hidden)
 	if f == nil {
