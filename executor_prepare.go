@@ -35,7 +35,7 @@ type prepared struct {
 
 	credentials []string       // what its author wrote out and must not be shown
 	mask        func() masking // of credentials alone
-	secrets     []string // the names it refers to
+	secrets     []string       // the names it refers to
 }
 
 type headerTemplate struct {

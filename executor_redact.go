@@ -13,7 +13,7 @@ import (
 
 // isCredential tells whether a header, parameter or member with this name holds something that lets one in.
 func isCredential(name string) bool {
-	n := strings.NewReplacer("-", "", "_", "", ".", "", " ", "").Replace(strings.ToLower(name))
+	n := strings.NewReplacer("-", "", "_", "", ".", "", " ", "").Replace(strings.TrimPrefix(strings.ToLower(name), "x-"))
 	switch n {
 	case "key", "sig", "code", "pass", "pwd", "pin", "jwt", "auth", "sas", "session", "sessionid", "csrf":
 		return true
