@@ -143,7 +143,7 @@ func (e *Executor) Interrupted(d Dispatch) {
 
 // run is the life of one call: it always ends in a Finish.
 func (e *Executor) run(ctx context.Context, cancel context.CancelCauseFunc, d Dispatch) {
-	def, a := e.call(ctx, d)
+	def, a := e.call(ctx, cancel, d)
 	e.mu.Lock()
 	delete(e.out, d.Run)
 	e.mu.Unlock()
@@ -174,7 +174,7 @@ func (e *Executor) finish(d Dispatch, f Finish) {
 
 // call loads the definition and makes the attempt. A panic ends the attempt, not the process: one odd answer must not take
 // the other calls with it.
-func (e *Executor) call(ctx context.Context, d Dispatch) (def *Definition, a Attempt) {
+func (e *Executor) call(ctx context.Context, cancel context.CancelCauseFunc, d Dispatch) (def *Definition, a Attempt) {
 	start := time.Now()
 	defer func() {
 		if r := recover(); r != nil {
@@ -189,7 +189,7 @@ func (e *Executor) call(ctx context.Context, d Dispatch) (def *Definition, a Att
 	if err != nil {
 		return def, failed(d.Attempt, start, causeOr(ctx, &failure{class: classDefinition, reason: classDefinition, detail: err.Error()}))
 	}
-	return def, e.attempt(ctx, p, Call{
+	return def, e.attempt(ctx, cancel, p, Call{
 		Run: d.Run, RunID: e.runID(d.Run), Job: d.Job, JobID: p.jobID, Definition: def,
 		ScheduledAt: d.ScheduledAt, Attempt: d.Attempt, Zone: p.zone,
 	}, nil)

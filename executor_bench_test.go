@@ -80,12 +80,15 @@ func BenchmarkCall(b *testing.B) {
 	definition := &Definition{TargetURL: url, Method: "POST", Body: body, Headers: map[string]string{"Authorization": "Bearer XXXXXXXX"}, TimeoutSec: ptr(5.0)}
 	b.Run("attempt", func(b *testing.B) {
 		r := newRig(b, func(c *executorConfig) { c.Settings.MaxPerHost = 1000 })
-		p := prepare("job", definition)
+		p, call := prepare("job", definition), callOf(definition)
 		b.SetParallelism(parallel)
 		b.ReportAllocs()
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
-				if a := r.attempt(context.Background(), p, callOf(definition), nil); !a.OK {
+				ctx, cancel := context.WithCancelCause(context.Background())
+				a := r.attempt(ctx, cancel, p, call, nil)
+				cancel(nil)
+				if !a.OK {
 					b.Error(a)
 					return
 				}
