@@ -53,6 +53,7 @@ func commands() []command {
 	return []command{
 		{"egress", "URL", "explain whether calls may reach a URL, and by which rule", explain},
 		{"version", "", "print the version and exit", printVersion},
+		{"verify", "[-db FILE] [-from TIME] [-to TIME] [-json]", "compare the plan of every job with its rows; exit code 1 on a difference", verify},
 	}
 }
 
