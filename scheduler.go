@@ -17,6 +17,7 @@ type Scheduler struct {
 	settings *Settings
 	log      *slog.Logger
 	now      func() instant // the wall clock; tests of clock steps replace it
+	uncalled func(r *Run)   // told of each row of firings that ended without a call, once it is on disk; nil = nobody. Set before Run.
 
 	events chan event
 	done   chan struct{} // closed when Run has returned: nobody waits for it any more

@@ -206,6 +206,11 @@ func (s *Scheduler) start(st *step) {
 	for _, run := range st.replace {
 		s.caller.Cancel(run, errReplaced)
 	}
+	for _, r := range c.Rows {
+		if s.uncalled != nil && !r.Status.Open() {
+			s.uncalled(r)
+		}
+	}
 	for _, x := range c.Ends {
 		e.update(OpenRun{Run: x.Run, Status: x.Status})
 	}
