@@ -17,6 +17,7 @@ type Scheduler struct {
 	settings *Settings
 	log      *slog.Logger
 	now      func() instant // the wall clock; tests of clock steps replace it
+	uncalled func(r *Run)   // told of each row of firings that ended without a call, once it is on disk; nil = nobody. Set before Run.
 
 	events chan event
 	done   chan struct{} // closed when Run has returned: nobody waits for it any more
@@ -29,7 +30,7 @@ type Scheduler struct {
 	batch    []*step // claims decided in this turn
 	inFlight int     // claims handed to the ledger
 	stopping bool
-	blocked  instant // nothing is claimed before this: the database has just refused
+	blocked  time.Time // nothing is claimed before this: the database has just refused. Monotonic: the wall clock may step.
 
 	// Readable from anywhere, written by Run.
 	stats struct {
