@@ -35,13 +35,13 @@ type bench struct {
 
 // benchRow is one line of the table.
 type benchRow struct {
-	Case     string  `json:"case"`
-	What     string  `json:"what"`
-	Measured figure  `json:"measured"`
-	Unit     string  `json:"unit,omitempty"`
-	Limit    string  `json:"limit,omitempty"` // ">= 10000" or "<= 1.2"; "" = shown only
-	OK       bool    `json:"ok"`
-	Note     string  `json:"note,omitempty"`
+	Case     string `json:"case"`
+	What     string `json:"what"`
+	Measured figure `json:"measured"`
+	Unit     string `json:"unit,omitempty"`
+	Limit    string `json:"limit,omitempty"` // ">= 10000" or "<= 1.2"; "" = shown only
+	OK       bool   `json:"ok"`
+	Note     string `json:"note,omitempty"`
 }
 
 // figure is a measured number; NaN says that it could not be measured here, null in JSON.

@@ -71,12 +71,12 @@ func (b *bench) steadyLoad(ctx context.Context, jobs int, length time.Duration) 
 	if err := b.target.reset(ctx); err != nil {
 		return r, err
 	}
-	before, began := server.usage(), time.Now()
+	before, began := server.begin(), time.Now()
 	to := from.Add(length)
 	if err := b.wait(ctx, fmt.Sprintf("%d jobs", jobs), to); err != nil {
 		return r, err
 	}
-	after, took := server.usage(), time.Since(began)
+	after, took := server.end(), time.Since(began)
 	if r.target, err = b.target.stats(ctx); err != nil {
 		return r, err
 	}
@@ -197,7 +197,7 @@ func (b *bench) allAtOnce(ctx context.Context, n int) (r onceResult, err error) 
 	if err := b.wait(ctx, "waiting until they are due", due); err != nil {
 		return r, err
 	}
-	before := server.usage()
+	before := server.begin()
 	for until := due.Add(2 * time.Minute); r.stats.Calls < int64(n) && time.Now().Before(until); {
 		if err := b.wait(ctx, fmt.Sprintf("%d calls of %d", r.stats.Calls, n), time.Now().Add(time.Second)); err != nil {
 			return r, err
@@ -207,7 +207,7 @@ func (b *bench) allAtOnce(ctx context.Context, n int) (r onceResult, err error) 
 		}
 	}
 	time.Sleep(200 * time.Millisecond) // the last ends reach the disk
-	r.cpuPerRun = float64((server.usage().cpu - before.cpu).Microseconds()) / float64(max(1, r.stats.Calls))
+	r.cpuPerRun = float64((server.end().cpu - before.cpu).Microseconds()) / float64(max(1, r.stats.Calls))
 	if err := server.stop(); err != nil {
 		return r, err
 	}

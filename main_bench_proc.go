@@ -55,6 +55,17 @@ func (p *process) usage() (u usageOf) {
 	return u
 }
 
+// begin and end enclose what is measured of a server: its usage then, and its profile between them.
+func (s *benchServer) begin() usageOf {
+	_, _ = s.life.Write([]byte{beginProfile}) // an error: it has ended, which the caller finds out
+	return s.usage()
+}
+
+func (s *benchServer) end() usageOf {
+	_, _ = s.life.Write([]byte{endProfile})
+	return s.usage()
+}
+
 // statusField is a number of /proc/PID/status; kB stay kB.
 func statusField(dir, name string) float64 {
 	text, err := os.ReadFile(filepath.Join(dir, "status"))

@@ -16,30 +16,48 @@ import (
 )
 
 // runBenchServer is the hidden command that serves with flags as usual, but sweeps at once and may write a CPU profile:
-// bench-server PROFILE FLAGS…
-func runBenchServer(ctx context.Context, args []string, env environment) (err error) {
+// bench-server PROFILE FLAGS…, and one byte at a time on stdin.
+func runBenchServer(ctx context.Context, args []string, env environment) error {
 	if len(args) == 0 {
 		return usage("bench-server is for teiki bench")
 	}
-	ctx, cancel := whileParentLives(ctx)
+	profile := &cpuProfile{file: args[0]}
+	ctx, cancel := whileParentLives(ctx, profile.command)
 	defer cancel()
 	s, err := readSettings(args[1:], func(string) string { return "" })
 	if err != nil {
 		return err
 	}
 	s.SweepEvery = benchSweepEvery
-	if args[0] != "" {
-		f, err := os.Create(args[0])
-		if err != nil {
-			return err
-		}
-		if err := pprof.StartCPUProfile(f); err != nil {
-			return errors.Join(err, f.Close())
-		}
-		defer func() { pprof.StopCPUProfile(); err = errors.Join(err, f.Close()) }()
-	}
 	return serveWith(ctx, s, env)
 }
+
+// cpuProfile is written between the parent's two commands: of the time that is measured, without what leads up to it.
+type cpuProfile struct {
+	file string // "" = none is wanted
+	open *os.File
+}
+
+func (p *cpuProfile) command(c byte) (err error) {
+	switch {
+	case p.file == "":
+	case c == beginProfile && p.open == nil:
+		if p.open, err = os.Create(p.file); err == nil {
+			err = pprof.StartCPUProfile(p.open)
+		}
+	case c == endProfile && p.open != nil:
+		pprof.StopCPUProfile()
+		err = p.open.Close()
+		p.open = nil
+	}
+	return err
+}
+
+// The parent's commands to a server, on its stdin.
+const (
+	beginProfile = 'b'
+	endProfile   = 'e'
+)
 
 // benchSweepEvery is when a measured server begins to delete what retention does not keep.
 const benchSweepEvery = 5 * time.Second

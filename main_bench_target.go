@@ -100,7 +100,7 @@ func (c *targetCounters) serveStats(w http.ResponseWriter, r *http.Request) {
 
 // runBenchTarget is the hidden command that serves as a target until ctx ends: it answers at once with a small JSON body.
 func runBenchTarget(ctx context.Context, _ []string, env environment) error {
-	ctx, cancel := whileParentLives(ctx)
+	ctx, cancel := whileParentLives(ctx, func(byte) error { return nil })
 	defer cancel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -170,17 +170,27 @@ func (t *benchTarget) reset(ctx context.Context) error {
 // process is a child of the measuring.
 type process struct {
 	cmd  *exec.Cmd
-	done chan struct{} // closed when it has ended
-	err  error         // then: how
-	life io.Closer     // its stdin: a child ends when it is closed, so that none outlives a measuring that was killed
+	done chan struct{}  // closed when it has ended
+	err  error          // then: how
+	life io.WriteCloser // its stdin: a child ends when it is closed, so that none outlives a measuring that was killed
 }
 
-// whileParentLives is ctx for a child: it also ends when the parent is gone, however that went.
-func whileParentLives(ctx context.Context) (context.Context, context.CancelFunc) {
+// whileParentLives is ctx for a child: it also ends when the parent is gone, however that went. What the parent writes goes to
+// command, byte by byte.
+func whileParentLives(ctx context.Context, command func(byte) error) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		cancel()
+		defer cancel()
+		var b [1]byte
+		for {
+			if _, err := os.Stdin.Read(b[:]); err != nil {
+				return
+			}
+			if err := command(b[0]); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				return
+			}
+		}
 	}()
 	return ctx, cancel
 }
