@@ -54,6 +54,7 @@ type event struct {
 	steps    []*step
 	held     []bool
 	dispatch Dispatch
+	host     *host
 	finish   *Finish
 	settled  *settled
 	err      error
@@ -69,6 +70,7 @@ const (
 	callEnded
 	cancelWanted
 	runFinished
+	hostReady
 )
 
 // newScheduler makes a scheduler that is idle until Run.
@@ -78,7 +80,7 @@ func newScheduler(l ledger, c caller, settings *Settings, log *slog.Logger) *Sch
 		now:    func() instant { return instantOf(time.Now()) },
 		events: make(chan event, 4096), done: make(chan struct{}),
 		jobs:  make(map[int64]*entry),
-		slots: slots{maxTotal: settings.MaxConcurrent, maxPerHost: settings.MaxPerHost, hosts: make(map[string]*host)},
+		slots: slots{maxTotal: settings.MaxConcurrent, maxPerHost: settings.MaxPerHost, rate: settings.MaxRatePerHost, hosts: make(map[string]*host)},
 		plans: plans{defaults: settings.Policy, schedules: make(map[string]*schedule.Schedule), policies: make(map[string]*Policy)},
 	}
 }
@@ -198,5 +200,8 @@ func (s *Scheduler) handle(ctx context.Context, ev event) {
 		s.release(ctx, ev.dispatch)
 	case runFinished:
 		s.finished(ctx, e, ev)
+	case hostReady:
+		ev.host.awaited = false
+		s.giveBack(ctx, ev.host, 0)
 	}
 }

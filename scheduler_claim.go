@@ -120,6 +120,7 @@ func (s *Scheduler) claim(e *entry, out settlement, now instant) {
 	if c.From == 0 && len(c.Starts) == 0 && len(c.Ends) == 0 {
 		if short {
 			s.slots.wait(e)
+			s.awaitRate(e.host)
 		}
 		s.rekey(e)
 		return
@@ -279,4 +280,14 @@ func (s *Scheduler) giveBack(ctx context.Context, h *host, n int) {
 			s.act(ctx, e, s.now())
 		}
 	}
+	s.awaitRate(h)
+}
+
+// awaitRate wakes the loop when the rate of h allows another call to those who wait for one.
+func (s *Scheduler) awaitRate(h *host) {
+	if s.slots.rate == 0 || h.awaited || len(h.queue) == 0 || s.slots.room(h) > 0 {
+		return
+	}
+	h.awaited = true
+	time.AfterFunc(s.slots.ready(h), func() { s.send(event{kind: hostReady, host: h}) })
 }
