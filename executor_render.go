@@ -78,7 +78,7 @@ func (t *attempting) render(ctx context.Context) (out outgoing, err error) {
 		h[name] = values
 	}
 	set(headerIdempotency, `"`+c.RunID+`"`)
-	set(headerJobID, c.JobID)
+	set(headerJobID, asciiID(c.JobID))
 	set(headerRunID, c.RunID)
 	set(headerScheduledAt, scheduled.Format(time.RFC3339Nano))
 	set(headerAttempt, strconv.Itoa(c.Attempt))
@@ -229,4 +229,14 @@ func (t *attempting) masker(hidden []string) masking {
 // longestHidden is how much more than the excerpt must be kept, so that no value is cut before it is masked.
 func (t *attempting) longestHidden(hidden []string) int {
 	return t.masker(hidden).Longest()
+}
+
+// asciiID is a job_id as a header value: names beyond ASCII are percent-encoded, because header values have no character set.
+func asciiID(id string) string {
+	for i := range len(id) {
+		if id[i] >= 0x80 {
+			return url.PathEscape(id)
+		}
+	}
+	return id
 }

@@ -17,6 +17,7 @@ type Scheduler struct {
 	settings *Settings
 	log      *slog.Logger
 	now      func() instant // the wall clock; tests of clock steps replace it
+	uncalled func(r *Run)   // told of each row of firings that ended without a call, once it is on disk; nil = nobody. Set before Run.
 
 	events chan event
 	done   chan struct{} // closed when Run has returned: nobody waits for it any more
@@ -29,7 +30,7 @@ type Scheduler struct {
 	batch    []*step // claims decided in this turn
 	inFlight int     // claims handed to the ledger
 	stopping bool
-	blocked  instant // nothing is claimed before this: the database has just refused
+	blocked  time.Time // nothing is claimed before this: the database has just refused. Monotonic: the wall clock may step.
 
 	// Readable from anywhere, written by Run.
 	stats struct {
@@ -53,6 +54,7 @@ type event struct {
 	steps    []*step
 	held     []bool
 	dispatch Dispatch
+	host     *host
 	finish   *Finish
 	settled  *settled
 	err      error
@@ -66,7 +68,9 @@ const (
 	jobSettled
 	claimDone
 	callEnded
+	cancelWanted
 	runFinished
+	hostReady
 )
 
 // newScheduler makes a scheduler that is idle until Run.
@@ -76,7 +80,7 @@ func newScheduler(l ledger, c caller, settings *Settings, log *slog.Logger) *Sch
 		now:    func() instant { return instantOf(time.Now()) },
 		events: make(chan event, 4096), done: make(chan struct{}),
 		jobs:  make(map[int64]*entry),
-		slots: slots{maxTotal: settings.MaxConcurrent, maxPerHost: settings.MaxPerHost, hosts: make(map[string]*host)},
+		slots: slots{maxTotal: settings.MaxConcurrent, maxPerHost: settings.MaxPerHost, rate: settings.MaxRatePerHost, hosts: make(map[string]*host)},
 		plans: plans{defaults: settings.Policy, schedules: make(map[string]*schedule.Schedule), policies: make(map[string]*Policy)},
 	}
 }
@@ -90,6 +94,12 @@ func (s *Scheduler) Ended(d Dispatch) { s.send(event{kind: callEnded, job: d.Job
 // Finished tells that the outcome of d is on disk, or, with accepted false, was refused because the run had moved on.
 func (s *Scheduler) Finished(d Dispatch, f Finish, accepted bool) {
 	s.send(event{kind: runFinished, job: d.Job, dispatch: d, finish: &f, accepted: accepted})
+}
+
+// Cancel ends the call of a run that the database shows as running. It goes through the loop, because the claim may be on disk
+// while its call has not left yet: then the call is canceled as soon as it has.
+func (s *Scheduler) Cancel(run int64) {
+	s.send(event{kind: cancelWanted, dispatch: Dispatch{Run: run}})
 }
 
 func (s *Scheduler) send(e event) {
@@ -155,7 +165,8 @@ func (s *Scheduler) turn(ctx context.Context) time.Duration {
 	s.stats.queued.Store(int64(s.slots.queued))
 	s.stats.calls.Store(int64(s.slots.total))
 	s.stats.jobs.Store(int64(len(s.jobs)))
-	if !s.stopping {
+	blocked := time.Until(s.blocked)
+	if !s.stopping && blocked <= 0 {
 		for e := s.heap.first(); e != nil && e.at <= now; e = s.heap.first() {
 			s.heap.remove(e)
 			s.act(ctx, e, now)
@@ -163,7 +174,7 @@ func (s *Scheduler) turn(ctx context.Context) time.Duration {
 	}
 	s.flush()
 	if e := s.heap.first(); e != nil && !s.stopping {
-		return min(maxSleep, max(0, e.at.Sub(s.now())))
+		return min(maxSleep, max(0, e.at.Sub(s.now()), time.Until(s.blocked)))
 	}
 	return maxSleep
 }
@@ -183,9 +194,14 @@ func (s *Scheduler) handle(ctx context.Context, ev event) {
 		s.settled(ctx, e, ev.settled)
 	case claimDone:
 		s.claimed(ctx, ev.steps, ev.held, ev.err)
+	case cancelWanted:
+		s.caller.Cancel(ev.dispatch.Run, errCanceled)
 	case callEnded:
 		s.release(ctx, ev.dispatch)
 	case runFinished:
 		s.finished(ctx, e, ev)
+	case hostReady:
+		ev.host.awaited = false
+		s.giveBack(ctx, ev.host, 0)
 	}
 }

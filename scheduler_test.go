@@ -1,203 +1,10 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
-	"log/slog"
-	"path/filepath"
-	"slices"
-	"sync"
-	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 )
-
-// loopRig is a scheduler on a real store, in a synctest bubble, with a target that answers as the test says.
-type loopRig struct {
-	t        *testing.T
-	db       string
-	settings Settings
-	store    *Store
-	sched    *Scheduler
-	target   *loopTarget
-	stop     func()
-	shift    atomic.Int64 // step of the wall clock, in nanoseconds
-}
-
-// loopTarget is the executor's place: it notes each call and ends it after the time and with the status that answer gives.
-type loopTarget struct {
-	r      *loopRig
-	answer func(d Dispatch) (time.Duration, Status)
-
-	mu     sync.Mutex
-	calls  []loopCall
-	cancel map[int64]chan error
-	wg     sync.WaitGroup
-}
-
-type loopCall struct {
-	Dispatch
-	at   instant
-	over bool
-}
-
-func (f *loopTarget) Start(d Dispatch) {
-	f.mu.Lock()
-	i := len(f.calls)
-	f.calls = append(f.calls, loopCall{Dispatch: d, at: f.r.sched.now()})
-	stop := make(chan error, 1)
-	f.cancel[d.Run] = stop
-	f.mu.Unlock()
-	f.wg.Add(1)
-	go func() {
-		defer f.wg.Done()
-		start := f.r.sched.now()
-		took, status := f.answer(d)
-		reason := ""
-		select {
-		case <-time.After(took):
-		case err := <-stop:
-			status, reason = Canceled, ReasonReplaced
-			if err == errShutdown {
-				status, reason = Interrupted, ReasonShutdown
-			}
-		}
-		f.mu.Lock()
-		f.calls[i].over = true
-		delete(f.cancel, d.Run)
-		f.mu.Unlock()
-		f.end(d, start, status, reason)
-		f.r.sched.Ended(d)
-	}()
-}
-
-func (f *loopTarget) end(d Dispatch, start instant, status Status, reason string) {
-	fin := Finish{Run: d.Run, Job: d.Job, Status: status, Reason: reason, StartedAt: d.StartedAt, FinishedAt: f.r.sched.now(),
-		Attempt: Attempt{Attempt: d.Attempt, StartedAt: start.Time(), OK: status == Succeeded}}
-	if d.StartedAt == 0 {
-		fin.StartedAt = start
-	}
-	if status == Retrying {
-		fin.DueAt = fin.FinishedAt.Add(30 * time.Second)
-	}
-	s := f.r.sched
-	f.r.store.Finish(fin, func(accepted bool) { s.Finished(d, fin, accepted) })
-}
-
-func (f *loopTarget) Interrupted(d Dispatch) { f.end(d, d.StartedAt, Interrupted, ReasonCrash) }
-
-func (f *loopTarget) Cancel(run int64, cause error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if c := f.cancel[run]; c != nil {
-		c <- cause
-	}
-}
-
-// newLoopRig starts a scheduler on a new database; every call succeeds after took.
-func newLoopRig(t *testing.T, took time.Duration) *loopRig {
-	r := &loopRig{t: t, db: filepath.Join(t.TempDir(), "jobs.db"), settings: Settings{MaxConcurrent: 100, MaxPerHost: 20,
-		Policy: Policy{MaxInstances: 1, Overlap: "skip", Coalesce: true, Grace: 300 * time.Second, CatchupLimit: 100}}}
-	r.target = &loopTarget{r: r, cancel: map[int64]chan error{}, answer: func(Dispatch) (time.Duration, Status) { return took, Succeeded }}
-	r.start()
-	return r
-}
-
-func (r *loopRig) start() {
-	r.t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	store, err := openStore(ctx, r.db, storeOptions{Log: slog.New(slog.DiscardHandler), Policy: r.settings.Policy,
-		Changed: func(job int64) { r.sched.Wake(job) }})
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	r.store = store
-	r.sched = newScheduler(store, r.target, &r.settings, slog.New(slog.DiscardHandler))
-	r.sched.now = func() instant { return instantOf(time.Now().Add(time.Duration(r.shift.Load()))) }
-	store.now = r.sched.now
-	if err := r.sched.Load(ctx); err != nil {
-		r.t.Fatal(err)
-	}
-	go r.sched.Run(ctx)
-	r.stop = func() {
-		cancel()
-		<-r.sched.done
-		r.target.wg.Wait()
-		if err := r.store.Close(context.Background()); err != nil {
-			r.t.Error(err)
-		}
-	}
-}
-
-// create makes a job from JSON fields over a plain GET.
-func (r *loopRig) create(id, fields string) {
-	r.t.Helper()
-	d := Definition{TargetURL: "http://" + id + ".example/", Method: "GET", Timezone: "UTC"}
-	if err := json.Unmarshal([]byte(fields), &d); err != nil {
-		r.t.Fatal(err)
-	}
-	if _, _, err := r.store.CreateJob(context.Background(), NewJob{JobID: id, Definition: &d}); err != nil {
-		r.t.Fatal(err)
-	}
-	synctest.Wait()
-}
-
-// sleep lets d pass and everything settle.
-func (r *loopRig) sleep(d time.Duration) {
-	time.Sleep(d)
-	synctest.Wait()
-}
-
-// calls gives the calls made so far as seconds since t0, with a * for attempts after the first.
-func (r *loopRig) calls(t0 time.Time) string {
-	r.target.mu.Lock()
-	defer r.target.mu.Unlock()
-	out := ""
-	for _, c := range r.target.calls {
-		out += fmt.Sprintf(" %g", c.at.Time().Sub(t0.UTC()).Seconds())
-		if c.Attempt > 1 {
-			out += "*"
-		}
-	}
-	if out == "" {
-		return out
-	}
-	return out[1:]
-}
-
-// rows gives the runs of a job in order of scheduled_at, as brief does.
-func (r *loopRig) rows(id string, t0 time.Time) string {
-	r.t.Helper()
-	page, _, err := r.store.Runs(r.t.Context(), RunFilter{JobID: id, Limit: 1000})
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	var rows []*Run
-	for _, v := range page {
-		rows = append(rows, v.Run)
-	}
-	slices.Reverse(rows)
-	return brief(rows, t0)
-}
-
-func (r *loopRig) expect(what, got, want string) {
-	r.t.Helper()
-	if got != want {
-		r.t.Errorf("%s:\n got %s\nwant %s", what, got, want)
-	}
-}
-
-// inBubble runs test in synthetic time, which starts at midnight UTC 2000-01-01.
-func inBubble(t *testing.T, took time.Duration, test func(r *loopRig, t0 time.Time)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		r := newLoopRig(t, took)
-		test(r, time.Now())
-		r.stop()
-	})
-}
 
 func TestFiresOnTime(t *testing.T) {
 	inBubble(t, 200*time.Millisecond, func(r *loopRig, t0 time.Time) {
@@ -281,7 +88,7 @@ func TestLongGap(t *testing.T) {
 		r.sleep(200_000 * time.Second)
 		r.start()
 		r.sleep(time.Second)
-		r.expect("a", r.rows("a", t0), "succeeded 1; missed 2..200001 x200000 misfire_grace_time; succeeded 200002")
+		r.expect("a", r.rows("a", t0), "succeeded 1; coalesced 2..200000 x199999 coalesced; succeeded 200001; succeeded 200002")
 		r.expect("b", r.rows("b", t0), "coalesced 600..199200 x332 coalesced; succeeded 199800")
 	})
 }
@@ -478,5 +285,61 @@ func TestManualRun(t *testing.T) {
 		}
 		r.sleep(30 * time.Second)
 		r.expect("while paused", r.calls(t0), "10 30 51")
+	})
+}
+
+// TestEditLeavesTheQueue: a job that waits for a slot of a host that hangs goes on at once when it is moved to another.
+func TestEditLeavesTheQueue(t *testing.T) {
+	inBubble(t, time.Second, func(r *loopRig, t0 time.Time) {
+		r.target.answer = func(d Dispatch) (time.Duration, Status) {
+			if d.host.name == "other.example:80" {
+				return time.Millisecond, Succeeded
+			}
+			return time.Hour, Succeeded
+		}
+		for i := range 21 {
+			r.create(fmt.Sprintf("j%d", i), `{"target_url":"http://slow.example/","schedule_type":"interval","interval":{"seconds":10}}`)
+		}
+		r.sleep(12 * time.Second)
+		waiting := ""
+		for i := range 21 {
+			if id := fmt.Sprintf("j%d", i); r.rows(id, t0) == "" {
+				waiting = id
+			}
+		}
+		if waiting == "" {
+			r.t.Fatal("no job waits for a slot")
+		}
+		_, err := r.store.UpdateJob(r.t.Context(), waiting, func(j *Job) (*Definition, error) {
+			d := *j.Definition
+			d.TargetURL = "http://other.example/"
+			return &d, nil
+		})
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		r.sleep(time.Second)
+		r.expect("the edit settled the firing that waited, and it leaves at once", r.rows(waiting, t0), "succeeded 10")
+	})
+}
+
+// TestRatePerHost: calls to one host keep their distance; another host's are not held up.
+func TestRatePerHost(t *testing.T) {
+	inBubble(t, time.Millisecond, func(r *loopRig, t0 time.Time) {
+		r.sched.slots.rate = 2
+		for i := range 6 {
+			r.create(fmt.Sprintf("j%d", i), `{"target_url":"http://limited.example/","schedule_type":"date","run_at":"2000-01-01T00:00:10"}`)
+		}
+		r.create("k", `{"target_url":"http://other.example/","schedule_type":"date","run_at":"2000-01-01T00:00:10"}`)
+		r.sleep(15 * time.Second)
+		limited := []string{}
+		for _, c := range r.target.calls {
+			if c.host.name == "limited.example:80" {
+				limited = append(limited, c.at.Time().Sub(t0.UTC()).Round(10*time.Millisecond).String())
+			} else if c.at.Sub(c.DueAt) != 0 {
+				r.t.Errorf("the other host's call was late by %s", c.at.Sub(c.DueAt))
+			}
+		}
+		r.expect("calls", fmt.Sprint(limited), "[10s 10.5s 11s 11.5s 12s 12.5s]")
 	})
 }
