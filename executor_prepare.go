@@ -90,11 +90,7 @@ func prepare(jobID string, d *Definition) *prepared {
 	c.headers(d)
 	c.auth(d)
 	for i, s := range d.SigningSecret {
-		field := "signing_secret"
-		if len(d.SigningSecret) > 1 {
-			field = fmt.Sprintf("signing_secret[%d]", i)
-		}
-		if t := c.text(field, s); t != nil {
+		if t := c.text(signingField(d, i), s); t != nil {
 			p.signing = append(p.signing, t)
 		}
 	}
@@ -104,6 +100,14 @@ func prepare(jobID string, d *Definition) *prepared {
 	slices.Sort(p.secrets)
 	p.secrets = slices.Compact(p.secrets)
 	return p
+}
+
+// signingField is the JSON path of a signing secret: a single one may be written as a string.
+func signingField(d *Definition, i int) string {
+	if len(d.SigningSecret) == 1 {
+		return "signing_secret"
+	}
+	return fmt.Sprintf("signing_secret[%d]", i)
 }
 
 // fault is the error of a definition that can't be called.

@@ -15,8 +15,7 @@ import (
 
 func TestRedirects(t *testing.T) {
 	other := newSeen(t, fine)
-	var target *seen
-	target = newSeen(t, func(w http.ResponseWriter, r *http.Request) {
+	target := newSeen(t, func(w http.ResponseWriter, r *http.Request) {
 		if to := r.URL.Query().Get("to"); to != "" {
 			status := 302
 			_, _ = fmt.Sscan(r.URL.Query().Get("status"), &status)
@@ -108,7 +107,7 @@ func TestRedirects(t *testing.T) {
 func TestRedirectFromTLS(t *testing.T) {
 	ca := newAuthority(t)
 	plain := newSeen(t, fine)
-	target := ca.server(t, forLoopback(), nil, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, plain.URL, 302) })
+	target := ca.server(t, forLoopback(), nil, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, plain.URL, http.StatusFound) })
 	r := newRig(t, func(c *executorConfig) { c.Settings.CAFile = ca.file })
 	a := r.try(t, target.URL, func(d *Definition) { d.Redirects = &Redirects{Follow: 5} })
 	if a.OK || a.Reason != reasonRedirect || !strings.Contains(a.Detail, "leaves TLS") || plain.count() != 0 {
@@ -123,7 +122,7 @@ func TestEgress(t *testing.T) {
 	port := denied.Listener.Addr().(interface{ String() string }).String()
 	port = port[strings.LastIndexByte(port, ':')+1:]
 	proxy := newSeen(t, fine)
-	bounce := newSeen(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, denied.URL, 302) })
+	bounce := newSeen(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, denied.URL, http.StatusFound) })
 	deny := func(c *executorConfig) { c.Settings.EgressDeny = []string{":" + port} }
 	check := func(r *rig, d *Definition) {
 		t.Helper()

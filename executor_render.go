@@ -30,7 +30,7 @@ type outgoing struct {
 // takes a POST for one that it may send a second time when the connection breaks, within the same attempt and unseen.
 const headerIdempotency = "idempotency-key"
 
-// headerRetry are teiki's own headers; every request carries them, in this spelling.
+// teiki's own headers: every request carries them.
 const (
 	headerJobID       = "Teiki-Job-Id"
 	headerRunID       = "Teiki-Run-Id"
