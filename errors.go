@@ -14,5 +14,6 @@ var (
 	errNotFound    = errors.New("not found")
 	errExists      = errors.New("the job_id is taken")
 	errConflict    = errors.New("changed in the meantime")
+	errTooMany     = errors.New("too many at one time")
 	errUnavailable = errors.New("the database cannot be written")
 )

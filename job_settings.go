@@ -13,6 +13,9 @@ type Settings struct {
 
 	MaxConcurrent int // calls out at one time
 	MaxPerHost    int // calls out at one time to one host:port
+	// MaxRatePerHost is the most calls per second to one host:port, 0 = no limit. The scheduler keeps to it: a call that has
+	// to wait waits in the heap.
+	MaxRatePerHost float64
 
 	Timeout        time.Duration // defaults of jobs that do not say
 	ConnectTimeout time.Duration
@@ -21,6 +24,13 @@ type Settings struct {
 	RetryMaxDelay  time.Duration // cap of every retry delay, Retry-After included
 	ExcerptBytes   int           // of a response that are kept
 	MaxBodyBytes   int64         // of a response that are read
+
+	EgressAllow []string // what calls may reach, see internal/egress; none = everything that is not refused
+	EgressDeny  []string // what they may not
+	SecretsDir  string   // one file per {{secret.NAME}}
+	CAFile      string   // PEM certificates that are trusted besides the system's
+	ClientCert  string   // PEM certificate and key that calls show to a server that asks; read anew when the file changes
+	ClientKey   string
 
 	Policy Policy // defaults: max_instances, overlap, coalesce, misfire_grace_time, catchup_limit
 

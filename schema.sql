@@ -12,7 +12,6 @@ CREATE TABLE jobs (
   id           INTEGER PRIMARY KEY AUTOINCREMENT, -- never used twice, so that a new job with an old name does not inherit its runs
   job_id       TEXT    NOT NULL,                  -- the name that users see
   version      INTEGER NOT NULL,                  -- from 1, +1 with each change of the definition
-  definition   TEXT    NOT NULL,                  -- canonical JSON (Definition in job.go)
   schedule     TEXT    NOT NULL,                  -- the schedule part of it alone: a million jobs are planned without parsing the rest
   policy       TEXT    NOT NULL,                  -- overlap, catch-up and pause rules alone, for the same reason (Policy in job.go)
   host         TEXT    NOT NULL,                  -- host:port of the target: the key of the per-host limit
@@ -20,7 +19,8 @@ CREATE TABLE jobs (
   effective_at INTEGER NOT NULL,                  -- this version plans the firings later than this
   created_at   INTEGER NOT NULL,
   updated_at   INTEGER NOT NULL,
-  deleted_at   INTEGER                            -- this version plans the firings up to and including this; NULL = alive
+  deleted_at   INTEGER,                           -- this version plans the firings up to and including this; NULL = alive
+  definition   TEXT    NOT NULL                   -- canonical JSON (Definition in job.go); last, so that reading the rest never walks a long body
 );
 CREATE UNIQUE INDEX jobs_job_id ON jobs (job_id) WHERE deleted_at IS NULL;
 

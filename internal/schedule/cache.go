@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"maps"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -15,6 +16,7 @@ var rules ruleCache
 type ruleCache struct {
 	mu      sync.Mutex
 	entries map[string]weak.Pointer[rule]
+	most    int // entries at most since the map was made
 }
 
 // share returns the rule for key, made by compile if none is in use.
@@ -32,6 +34,7 @@ func (c *ruleCache) share(key string, compile func() *rule) *rule {
 		c.entries = make(map[string]weak.Pointer[rule])
 	}
 	c.entries[key] = weak.Make(fresh)
+	c.most = max(c.most, len(c.entries))
 	runtime.AddCleanup(fresh, c.forget, key)
 	return fresh
 }
@@ -48,6 +51,10 @@ func (c *ruleCache) forget(key string) {
 	defer c.mu.Unlock()
 	if p, ok := c.entries[key]; ok && p.Value() == nil {
 		delete(c.entries, key)
+	}
+	if c.most > 1024 && len(c.entries) < c.most/4 { // a map never gives memory back
+		c.entries = maps.Collect(maps.All(c.entries))
+		c.most = len(c.entries)
 	}
 }
 

@@ -7,10 +7,9 @@ import (
 
 // cron is a compiled cron schedule: the values each field allows, as bit sets.
 type cron struct {
-	fields  [fieldCount][]expr // as parsed, for words
-	given   [fieldCount]bool
-	crontab bool
-	either  bool // crontab: day or weekday, instead of both
+	fields  *[fieldCount][]expr // as parsed; compile turns them into what follows and drops them
+	crontab bool                // written as a crontab(5) string
+	either  bool                // crontab(5): day or weekday, instead of both
 
 	seconds, minutes, weeks uint64
 	hours, days             uint32
@@ -55,11 +54,15 @@ func (c *cron) compile() {
 			c.lastDay = true
 		}
 	}
+	if c.either && (c.days == allDays || c.weekdays == allWeekdays) {
+		c.days, c.weekdays, c.either = allDays, allWeekdays, false // "1-31" restricts nothing
+	}
 	c.compileYears()
 	c.repeats = starred(c.fields[fHour]) || starred(c.fields[fMinute])
 	c.firstSod = int64(bits.TrailingZeros32(c.hours)*3600 + bits.TrailingZeros64(c.minutes)*60 + bits.TrailingZeros64(c.seconds))
 	c.endSod = int64((bits.Len32(c.hours)-1)*3600 + (bits.Len64(c.minutes)-1)*60 + bits.Len64(c.seconds) - 1)
 	c.gronx = c.gronxExpr()
+	c.fields = nil
 }
 
 // starred tells whether a list has * or */n in it.

@@ -227,10 +227,7 @@ func parseDaySpecial(text, unrecognized string) (expr, string) {
 			continue
 		}
 		name := strings.TrimLeft(text[len(ordinal):], " ")
-		n := strings.IndexFunc(name, func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) && c != '_' })
-		if n < 0 {
-			n = len(name)
-		}
+		n := wordLength(name)
 		if n == 0 {
 			return expr{}, unrecognized
 		}
@@ -247,6 +244,19 @@ func parseDaySpecial(text, unrecognized string) (expr, string) {
 		return expr{form: formLast}, ""
 	}
 	return expr{}, unrecognized
+}
+
+// wordLength is the length of the number or, failing that, the word that s starts with.
+func wordLength(s string) int {
+	number := strings.IndexFunc(s, func(c rune) bool { return !unicode.IsDigit(c) })
+	if number > 0 {
+		return number
+	}
+	word := strings.IndexFunc(s, func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) && c != '_' })
+	if word < 0 {
+		return len(s)
+	}
+	return word
 }
 
 // startsOrdinal tells whether text starts like "1st ".

@@ -68,7 +68,7 @@ func parseInstant(text string, loc *time.Location) (micros int64, err string) {
 		if r.rest != "" {
 			zoned = true
 			var tooFar string
-			if offset, tooFar, ok = r.offset(); !ok {
+			if offset, tooFar, ok = r.offset(); !ok || r.rest != "" {
 				return 0, invalid
 			} else if tooFar != "" {
 				return 0, tooFar

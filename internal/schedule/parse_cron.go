@@ -42,7 +42,8 @@ func (p *parsing) parseCron(src Source, defaultZone string) {
 
 // parseCronFields reads APScheduler's eight fields.
 func (p *parsing) parseCronFields(o *object) {
-	c := &cron{}
+	c := &cron{fields: new([fieldCount][]expr)}
+	var has [fieldCount]bool
 	given := 0
 	least := -1 // the least significant field given
 	for i := range fields {
@@ -63,7 +64,7 @@ func (p *parsing) parseCronFields(o *object) {
 			p.fault("cron."+f.name, "%s", err)
 		}
 		if len(errs) == 0 {
-			c.given[i] = true
+			has[i] = true
 			c.fields[i] = list
 		}
 	}
@@ -80,7 +81,7 @@ func (p *parsing) parseCronFields(o *object) {
 	for i := range fields {
 		f := &fields[i]
 		switch {
-		case c.given[i]:
+		case has[i]:
 			if text.Len() > len("cron[") {
 				text.WriteString(", ")
 			}

@@ -51,7 +51,7 @@ func (p *parsing) parseCrontab(text string) {
 		p.fault("cron", "Wrong number of fields; got %d, expected 5 (minute, hour, day of month, month, day of week) or 6 with seconds first", len(parts))
 		return
 	}
-	c := &cron{crontab: true}
+	c := &cron{crontab: true, fields: new([fieldCount][]expr)}
 	c.fields[fYear] = []expr{{form: formAll}}
 	c.fields[fWeek] = []expr{{form: formAll}}
 	c.fields[fSecond] = []expr{{form: formSpan}}
@@ -62,7 +62,6 @@ func (p *parsing) parseCrontab(text string) {
 		for _, err := range errs {
 			p.fault("cron", "%s: %s", f.name, err)
 		}
-		c.given[f.at] = true
 		c.fields[f.at] = list
 	}
 	// crontab(5): "if both fields are restricted (do not start with *), the command

@@ -1,0 +1,274 @@
+package main
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// jobAnswer is what the old service answered to every change of a job.
+type jobAnswer struct {
+	JobID  string `json:"job_id"`
+	Status string `json:"status"`
+}
+
+func jobPath(jobID string) string { return "/jobs/" + url.PathEscape(jobID) }
+
+// createJob is POST /jobs.
+func (a *api) createJob(w http.ResponseWriter, r *http.Request) error {
+	body, err := requestBody(w, r, false)
+	if err != nil {
+		return err
+	}
+	now := a.now()
+	req, err := parseJob(body, now, a.settings, a.calls)
+	if err != nil {
+		return err
+	}
+	id := uuid.NewString()
+	if req.JobID != nil {
+		id = *req.JobID
+	}
+	n := NewJob{JobID: id, Definition: &req.Definition, Replace: req.ReplaceExisting, At: instantOf(now)}
+	if _, _, err := a.store.CreateJob(r.Context(), n); err != nil {
+		return err
+	}
+	w.Header().Set("Location", jobPath(id))
+	return writeJSON(w, http.StatusCreated, jobAnswer{id, "scheduled"})
+}
+
+// maxNext bounds the planned times of one answer.
+const maxNext = 1000
+
+// getJob is GET /jobs/{job_id}.
+func (a *api) getJob(w http.ResponseWriter, r *http.Request) error {
+	q := readQuery(r)
+	count := q.whole("next", 5, 0, maxNext)
+	if err := q.done(); err != nil {
+		return err
+	}
+	return a.showJob(w, r, http.StatusOK, r.PathValue("job_id"), count)
+}
+
+func (a *api) showJob(w http.ResponseWriter, r *http.Request, status int, id string, count int) error {
+	j, err := a.store.Job(r.Context(), id)
+	if err != nil {
+		return about("job", id, err)
+	}
+	return writeJSON(w, status, a.view(j, count, languageOf(r)))
+}
+
+// languageOf is the language of words in the answer, by Accept-Language: "ja" or "en".
+func languageOf(r *http.Request) string {
+	best, weight := "en", 0.0
+	for _, part := range strings.Split(strings.Join(r.Header.Values("Accept-Language"), ","), ",") {
+		tag, params, _ := strings.Cut(part, ";")
+		base, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(tag)), "-")
+		q := 1.0
+		if s, ok := strings.CutPrefix(strings.TrimSpace(params), "q="); ok {
+			q, _ = strconv.ParseFloat(s, 64) // not a number: weight 0, not wanted
+		}
+		if (base == "ja" || base == "en") && q > weight {
+			best, weight = base, q
+		}
+	}
+	return best
+}
+
+// putJob is PUT /jobs/{job_id}: the body is the whole job. It makes the job when there is none.
+func (a *api) putJob(w http.ResponseWriter, r *http.Request) error {
+	id := r.PathValue("job_id")
+	body, err := requestBody(w, r, false)
+	if err != nil {
+		return err
+	}
+	req, err := parseJob(body, a.now(), a.settings, a.calls)
+	if err != nil {
+		return err
+	}
+	if req.JobID != nil && *req.JobID != id {
+		return invalid{{"job_id", "must be " + strconv.Quote(id) + " as in the path, or left out"}}
+	}
+	if faults := checkJobID(id); len(faults) > 0 {
+		return invalid(faults)
+	}
+	_, err = a.store.UpdateJob(r.Context(), id, func(*Job) (*Definition, error) { return &req.Definition, nil })
+	if errors.Is(err, errNotFound) {
+		if _, _, err := a.store.CreateJob(r.Context(), NewJob{JobID: id, Definition: &req.Definition}); err != nil {
+			return err
+		}
+		w.Header().Set("Location", jobPath(id))
+		return a.showJob(w, r, http.StatusCreated, id, 5)
+	}
+	if err != nil {
+		return err
+	}
+	return a.showJob(w, r, http.StatusOK, id, 5)
+}
+
+// patchJob is PATCH /jobs/{job_id}: a JSON Merge Patch (RFC 7396) on the definition.
+func (a *api) patchJob(w http.ResponseWriter, r *http.Request) error {
+	id := r.PathValue("job_id")
+	patch, err := requestBody(w, r, false, "application/merge-patch+json", "application/json")
+	if err != nil {
+		return err
+	}
+	_, err = a.store.UpdateJob(r.Context(), id, func(j *Job) (*Definition, error) {
+		return mergeJob(j.Definition, patch, a.now(), a.calls)
+	})
+	if err != nil {
+		return about("job", id, err)
+	}
+	return a.showJob(w, r, http.StatusOK, id, 5)
+}
+
+// deleteJob is DELETE /jobs/{job_id}.
+func (a *api) deleteJob(w http.ResponseWriter, r *http.Request) error {
+	id := r.PathValue("job_id")
+	if _, err := a.store.DeleteJob(r.Context(), id); err != nil {
+		return about("job", id, err)
+	}
+	return writeJSON(w, http.StatusOK, jobAnswer{id, "deleted"})
+}
+
+// Sizes of pages, in rows.
+const (
+	maxLimit   = 1000
+	streamPage = 500
+)
+
+// listJobs is GET /jobs. With limit it answers one page; without, all jobs, read and written page by page, so that neither a
+// million jobs nor a slow client holds memory or a read transaction.
+func (a *api) listJobs(w http.ResponseWriter, r *http.Request) error {
+	q := readQuery(r)
+	f := JobFilter{Limit: q.whole("limit", 0, 1, maxLimit), State: q.choice("state", "scheduled", "paused", "completed"), Tags: q.list("tag"), Text: q.text("q")}
+	after, ok := decodeCursor("j", q.text("cursor"), 1)
+	if f.After = after[0]; !ok {
+		q.fault("cursor", wrongCursor)
+	}
+	if err := q.done(); err != nil {
+		return err
+	}
+	if f.Limit > 0 {
+		return a.listPage(w, r, f)
+	}
+	f.Limit = streamPage
+	began := false
+	for {
+		var rows []byte
+		next, err := a.store.Jobs(r.Context(), f, func(j *Job) error {
+			b, err := marshal(a.showRow(j))
+			if began || len(rows) > 0 {
+				rows = append(rows, ",\n"...)
+			}
+			rows = append(rows, b...)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if !began {
+			w.Header().Set("Content-Type", "application/json")
+			rows = append([]byte(`{"jobs":[`), rows...)
+			began = true
+		}
+		if next == 0 {
+			rows = append(rows, "]}\n"...)
+		}
+		if _, err := w.Write(rows); err != nil || next == 0 {
+			return nil // done, or the client has gone
+		}
+		f.After = next
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout))
+	}
+}
+
+func (a *api) listPage(w http.ResponseWriter, r *http.Request, f JobFilter) error {
+	out := struct {
+		Jobs []jobRow `json:"jobs"`
+		Next *string  `json:"next_cursor"`
+	}{Jobs: []jobRow{}}
+	next, err := a.store.Jobs(r.Context(), f, func(j *Job) error {
+		out.Jobs = append(out.Jobs, a.showRow(j))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if next != 0 {
+		cursor := encodeCursor("j", next)
+		out.Next = &cursor
+	}
+	return writeJSON(w, http.StatusOK, out)
+}
+
+const wrongCursor = "must be a next_cursor of an earlier answer to the same question"
+
+// encodeCursor hides what a cursor is made of: clients are not to build on it. kind tells the lists apart.
+func encodeCursor(kind string, keys ...int64) string {
+	b := []byte(kind)
+	for _, k := range keys {
+		b = append(strconv.AppendInt(b, k, 36), '.')
+	}
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// decodeCursor gives the n keys of a cursor of that kind, zeros for "".
+func decodeCursor(kind, s string, n int) (keys []int64, ok bool) {
+	keys = make([]int64, n)
+	if s == "" {
+		return keys, true
+	}
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	text, mine := strings.CutPrefix(string(b), kind)
+	parts := strings.Split(text, ".")
+	if err != nil || !mine || len(parts) != n+1 {
+		return keys, false
+	}
+	for i := range keys {
+		if keys[i], err = strconv.ParseInt(parts[i], 36, 64); err != nil {
+			return keys, false
+		}
+	}
+	return keys, true
+}
+
+// pauseJob is POST /jobs/{job_id}/pause, with or without a body.
+func (a *api) pauseJob(w http.ResponseWriter, r *http.Request) error {
+	var req struct {
+		Reason string          `json:"reason"`
+		Until  json.RawMessage `json:"until"`
+	}
+	if err := readJSON(w, r, true, &req); err != nil {
+		return err
+	}
+	until, faults := instantField("until", req.Until, false)
+	if until != 0 && until <= instantOf(a.now()) {
+		faults = append(faults, Fault{"until", "must be in the future; leave it out to pause until resumed"})
+	}
+	faults = append(faults, checkText("reason", req.Reason, maxName, "")...)
+	if len(faults) > 0 {
+		return invalid(faults)
+	}
+	id := r.PathValue("job_id")
+	if _, err := a.store.PauseJob(r.Context(), id, req.Reason, until); err != nil {
+		return about("job", id, err)
+	}
+	return writeJSON(w, http.StatusOK, jobAnswer{id, "paused"})
+}
+
+// resumeJob is POST /jobs/{job_id}/resume.
+func (a *api) resumeJob(w http.ResponseWriter, r *http.Request) error {
+	id := r.PathValue("job_id")
+	if _, err := a.store.ResumeJob(r.Context(), id); err != nil {
+		return about("job", id, err)
+	}
+	return writeJSON(w, http.StatusOK, jobAnswer{id, "resumed"})
+}

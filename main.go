@@ -1,0 +1,100 @@
+// Command teiki calls HTTP APIs on a schedule. README.md says how to use it, docs/architecture.md how it is built.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"teiki/internal/suggest"
+
+	_ "time/tzdata" // zone data inside the binary: an empty root file system has none
+)
+
+// Exit codes of every subcommand.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	// The first signal asks for an orderly end; the second is for those who will not wait for it.
+	go func() {
+		cancel(fmt.Errorf("signal %v", <-signals))
+		<-signals
+		os.Exit(exitFailed)
+	}()
+	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+}
+
+// environment is what a command gets from outside; tests give their own.
+type environment struct {
+	getenv         func(string) string
+	stdout, stderr io.Writer
+}
+
+// command is a subcommand: `teiki NAME …`. Its error is printed by run; a usageError makes the exit code 2.
+type command struct {
+	name, args, help string
+	run              func(ctx context.Context, args []string, env environment) error
+}
+
+// commands lists the subcommands in the order of the help text. Without one, teiki serves.
+func commands() []command {
+	return []command{
+		{"version", "", "print the version and exit", printVersion},
+	}
+}
+
+// usageError is a fault of the command line or the environment, as opposed to one of the work.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// errDone ends a command whose whole answer is printed already, with exit code 1: what was looked for is wrong, not the looking.
+var errDone = errors.New("done")
+
+// run is the whole program: it returns the exit code. It ends when the work is done or, for the server, when ctx is.
+func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+	env := environment{getenv, stdout, stderr}
+	err := dispatch(ctx, args, env)
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errDone):
+		return exitFailed
+	}
+	fmt.Fprintln(stderr, "teiki:", strings.ReplaceAll(err.Error(), "\n", "\nteiki: "))
+	if _, ok := errors.AsType[usageError](err); ok {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+func dispatch(ctx context.Context, args []string, env environment) error {
+	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
+		return serve(ctx, args, env)
+	}
+	var names []string
+	for _, c := range commands() {
+		if c.name == args[0] {
+			return c.run(ctx, args[1:], env)
+		}
+		names = append(names, c.name)
+	}
+	if args[0] == "help" {
+		return serve(ctx, []string{"-h"}, env)
+	}
+	return usage("there is no command %q%s Without a command teiki serves; -h lists all", args[0], suggest.DidYouMean(args[0], names))
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// engine is the part of the server behind the API: store, executor and scheduler, made and joined.
+type engine struct {
+	store     *Store
+	executor  *Executor
+	scheduler *Scheduler
+	metrics   *metrics
+	stopLoop  context.CancelCauseFunc
+	loopDone  chan struct{} // closed when the loop has returned
+}
+
+// startEngine opens the database, takes up what the former process left, and starts the loop. The caller ends it with shutdown;
+// when it fails, nothing is left running.
+func startEngine(ctx context.Context, s *Settings, log *slog.Logger) (*engine, error) {
+	e := &engine{metrics: newMetrics(), loopDone: make(chan struct{})}
+	var err error
+	e.store, err = openStore(ctx, s.DB, storeOptions{
+		Log: log, Policy: s.Policy, KeepRuns: s.KeepRuns, KeepPeriod: s.KeepPeriod,
+		Changed: func(job int64) { e.scheduler.Wake(job) }, // no change comes before the API serves
+	})
+	if err != nil {
+		return nil, err
+	}
+	closeStore := func(err error) error {
+		last, cancel := context.WithTimeout(context.Background(), storeTimeout)
+		defer cancel()
+		return errors.Join(err, e.store.Close(last))
+	}
+	e.executor, err = newExecutor(executorConfig{
+		Settings: s, Ledger: e.store, Log: log, Version: version, RunID: e.store.RunID, Observer: e.metrics,
+		Ended:    func(d Dispatch) { e.scheduler.Ended(d) },
+		Finished: func(d Dispatch, f Finish, ok bool) { e.scheduler.Finished(d, f, ok) },
+	})
+	if err != nil {
+		return nil, closeStore(err)
+	}
+	e.scheduler = newScheduler(e.store, e.executor, s, log)
+	if err := e.scheduler.Load(ctx); err != nil {
+		return nil, closeStore(fmt.Errorf("loading the jobs: %w", err))
+	}
+	e.metrics.watch(gauges{
+		queued:  func() float64 { return float64(e.scheduler.stats.queued.Load()) },
+		running: func() float64 { return float64(e.executor.Out()) },
+		jobs:    func() float64 { return float64(e.scheduler.stats.jobs.Load()) },
+		ready:   func() bool { return e.store.Health() == nil },
+	})
+	var loop context.Context
+	loop, e.stopLoop = context.WithCancelCause(context.Background())
+	go func() {
+		defer close(e.loopDone)
+		e.scheduler.Run(loop)
+	}()
+	return e, nil
+}
+
+// staleLoop is how long ago the loop may have turned last: it does every second, whatever there is to do.
+const staleLoop = 10 * time.Second
+
+// alive is nil while the timer loop turns.
+func (e *engine) alive() error {
+	if age := instantOf(time.Now()).Sub(instant(e.scheduler.stats.turned.Load())); age > staleLoop {
+		return fmt.Errorf("the timer loop has not turned for %s", age.Round(time.Second))
+	}
+	return nil
+}

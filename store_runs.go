@@ -1,0 +1,245 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+)
+
+const runColumns = `r.id, r.job, r.version, r.trigger, r.status, r.reason, r.scheduled_at, coalesce(r.scheduled_until, 0), r.count, coalesce(r.due_at, 0),
+	coalesce(r.started_at, 0), coalesce(r.finished_at, 0), coalesce(r.http_status, 0), r.attempt, coalesce(r.attempts, '')`
+
+// runScan reads one row of runColumns. It leaves JobID empty, and the attempts as their text.
+func runScan(scan func(...any) error) (r *Run, attempts string, err error) {
+	r = new(Run)
+	err = scan(&r.ID, &r.Job, &r.Version, &r.Trigger, &r.Status, &r.Reason, &r.ScheduledAt, &r.ScheduledUntil, &r.Count, &r.DueAt,
+		&r.StartedAt, &r.FinishedAt, &r.HTTPStatus, &r.Attempt, &attempts)
+	return r, attempts, err
+}
+
+// RunView is a run with what is needed to show it: its job's name and the plan it was made under (zone, jitter).
+type RunView struct {
+	*Run
+	Plan *Plan // of the run's version; of the present one when retention has removed that
+}
+
+// Run reads one run with its attempts; errNotFound.
+func (r *Reader) Run(ctx context.Context, id int64) (RunView, error) {
+	run, attempts, err := runScan(r.read.QueryRowContext(ctx, "SELECT "+runColumns+" FROM runs r WHERE r.id = ?", id).Scan)
+	if errors.Is(err, sql.ErrNoRows) {
+		return RunView{}, errNotFound
+	}
+	if err != nil {
+		return RunView{}, err
+	}
+	if attempts != "" {
+		if err := json.Unmarshal([]byte(attempts), &run.Attempts); err != nil {
+			return RunView{}, fmt.Errorf("attempts of run %d: %w", id, err)
+		}
+	}
+	return r.view(ctx, run)
+}
+
+// view adds the plan to a run.
+func (r *Reader) view(ctx context.Context, run *Run) (RunView, error) {
+	p, err := r.Plan(ctx, run.Job, run.Version)
+	if err != nil {
+		return RunView{}, err
+	}
+	run.JobID = p.JobID
+	return RunView{run, p}, nil
+}
+
+// RunFilter says which runs are wanted. Zero fields want all.
+type RunFilter struct {
+	JobID      string // of a living job
+	Statuses   []Status
+	Trigger    Trigger
+	HTTPStatus int
+	From, To   instant // scheduled_at in [From, To)
+	Text       string  // in the reason or in the attempts, in any case
+	After      RunCursor
+	Limit      int // at most so many, > 0
+}
+
+// RunCursor is the place of a run in lists: newest scheduled_at first, then newest key.
+type RunCursor struct {
+	At instant
+	ID int64
+}
+
+// before tells whether c comes earlier in a list than d.
+func (c RunCursor) before(d RunCursor) bool { return c.At > d.At || c.At == d.At && c.ID > d.ID }
+
+// Runs gives one page of the runs that f wants, newest first, without the text of their attempts. next is the After of the
+// following page, zero when there is none; a page may have fewer than Limit runs, even none, and still be followed.
+func (r *Reader) Runs(ctx context.Context, f RunFilter) (page []RunView, next RunCursor, err error) {
+	var job int64
+	if f.JobID != "" {
+		err := r.read.QueryRowContext(ctx, "SELECT id FROM jobs WHERE job_id = ? AND deleted_at IS NULL", f.JobID).Scan(&job)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil, next, errNotFound
+		}
+		if err != nil {
+			return nil, next, err
+		}
+	}
+	snapshot, err := r.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return nil, next, err
+	}
+	defer snapshot.Rollback()
+	m, err := f.open(ctx, snapshot, job)
+	if err != nil {
+		return nil, next, err
+	}
+	defer m.close()
+	var runs []*Run
+	began := time.Now()
+	for seen := 0; ; seen++ {
+		run, text, err := m.next()
+		if err != nil {
+			return nil, next, err
+		}
+		if run == nil {
+			next = RunCursor{}
+			break
+		}
+		if len(runs) == f.Limit || seen == pageRows || seen%64 == 63 && time.Since(began) > pageTime {
+			break // next is the last run looked at
+		}
+		next = RunCursor{run.ScheduledAt, run.ID}
+		if f.wants(run, text) {
+			runs = append(runs, run)
+		}
+	}
+	m.close()
+	snapshot.Rollback()
+	for _, run := range runs {
+		v, err := r.view(ctx, run)
+		if err != nil {
+			return nil, next, err
+		}
+		page = append(page, v)
+	}
+	return page, next, nil
+}
+
+// wants judges what the query has not.
+func (f *RunFilter) wants(r *Run, attempts string) bool {
+	if len(f.Statuses) > 0 && !slices.Contains(f.Statuses, r.Status) ||
+		f.Trigger != "" && r.Trigger != f.Trigger || f.HTTPStatus != 0 && r.HTTPStatus != f.HTTPStatus {
+		return false
+	}
+	if f.Text == "" {
+		return true
+	}
+	text := strings.ToLower(f.Text)
+	return strings.Contains(strings.ToLower(r.Reason), text) || strings.Contains(strings.ToLower(attempts), text)
+}
+
+// sources are the parts that make up the wanted runs, each of which an index gives in the order of the list.
+func (f *RunFilter) sources(job int64) (where []string) {
+	if job != 0 {
+		return []string{"r.job = ?1"} // runs_firing
+	}
+	if len(f.Statuses) == 0 || slices.Contains(f.Statuses, Succeeded) {
+		return []string{"?1 = 0"} // runs_time
+	}
+	open := false
+	for _, s := range f.Statuses {
+		if s.Open() {
+			open = true
+		} else if _, ok := countQueries[s]; ok {
+			where = append(where, "?1 = 0 AND r.status = '"+string(s)+"'") // runs_ended: a literal, because the index is partial
+		}
+	}
+	if open {
+		where = append(where, "?1 = 0 AND r.status IN ('pending', 'running', 'retrying')") // runs_open, sorted: few
+	}
+	return where
+}
+
+// query is the SQL of one source.
+func (f *RunFilter) query(where string) string {
+	columns := runColumns
+	if f.Text == "" { // the attempts are the larger half of a row
+		columns = strings.Replace(columns, "coalesce(r.attempts, '')", "''", 1)
+	}
+	return "SELECT " + columns + " FROM runs r WHERE " + where + " AND r.scheduled_at >= ?2 AND r.scheduled_at <= ?3 AND (r.scheduled_at < ?3 OR r.id < ?4) ORDER BY r.scheduled_at DESC, r.id DESC"
+}
+
+// bounds are the arguments of query.
+func (f *RunFilter) bounds(job int64) []any {
+	last := RunCursor{math.MaxInt64, math.MaxInt64}
+	if f.After != (RunCursor{}) {
+		last = f.After
+	}
+	if f.To != 0 && last.At >= f.To {
+		last = RunCursor{f.To - 1, math.MaxInt64}
+	}
+	return []any{job, int64(f.From), int64(last.At), last.ID}
+}
+
+// runMerge merges the sources of a page.
+type runMerge struct{ of []*runSource }
+
+type runSource struct {
+	rows *sql.Rows
+	run  *Run // the next one, nil = none is left
+	text string
+}
+
+func (f *RunFilter) open(ctx context.Context, snapshot *sql.Tx, job int64) (*runMerge, error) {
+	m := new(runMerge)
+	for _, where := range f.sources(job) {
+		rows, err := snapshot.QueryContext(ctx, f.query(where), f.bounds(job)...)
+		if err != nil {
+			m.close()
+			return nil, err
+		}
+		s := &runSource{rows: rows}
+		m.of = append(m.of, s)
+		if err := s.step(); err != nil {
+			m.close()
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+func (m *runMerge) close() {
+	for _, s := range m.of {
+		s.rows.Close()
+	}
+}
+
+// next takes the newest run of all sources; nil at the end.
+func (m *runMerge) next() (*Run, string, error) {
+	var first *runSource
+	for _, s := range m.of {
+		if s.run != nil && (first == nil || (RunCursor{s.run.ScheduledAt, s.run.ID}).before(RunCursor{first.run.ScheduledAt, first.run.ID})) {
+			first = s
+		}
+	}
+	if first == nil {
+		return nil, "", nil
+	}
+	run, text := first.run, first.text
+	return run, text, first.step()
+}
+
+func (s *runSource) step() (err error) {
+	s.run = nil
+	if !s.rows.Next() {
+		return s.rows.Err()
+	}
+	s.run, s.text, err = runScan(s.rows.Scan)
+	return err
+}

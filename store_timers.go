@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+
+	"teiki/internal/schedule"
+)
+
+const (
+	timerColumns = "j.id, t.version, j.schedule, j.anchor_at, j.policy, j.host, coalesce(t.next_at, 0), t.cursor_at FROM jobs j JOIN timers t ON t.job = j.id"
+	openColumns  = "job, id, version, trigger, status, scheduled_at, coalesce(due_at, scheduled_at), coalesce(started_at, 0), attempt FROM runs WHERE status IN ('pending', 'running', 'retrying')"
+)
+
+// Timers reads every job that can fire or has open runs, in one snapshot; see ledger. Runs that a crash has left running are
+// among the open ones. It holds the open runs in memory, not the jobs.
+func (r *Reader) Timers(ctx context.Context, each func(Timer) error) error {
+	snapshot, err := r.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	defer snapshot.Rollback()
+	open, err := openRuns(ctx, snapshot, "")
+	if err != nil {
+		return err
+	}
+	type pause struct{ until instant }
+	paused := map[int64]pause{}
+	rows, err := snapshot.QueryContext(ctx, "SELECT job, coalesce(until_at, 0) FROM pauses WHERE resumed_at IS NULL")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var job int64
+		var p pause
+		if err := rows.Scan(&job, &p.until); err != nil {
+			return err
+		}
+		paused[job] = p
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	rows, err = snapshot.QueryContext(ctx, "SELECT j.deleted_at IS NOT NULL, "+timerColumns+" ORDER BY j.id")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var t Timer
+		var deleted bool
+		if err := rows.Scan(&deleted, &t.Job, &t.Version, &t.Schedule, &t.Anchor, &t.Policy, &t.Host, &t.NextAt, &t.CursorAt); err != nil {
+			return err
+		}
+		t.Open = open[t.Job]
+		if deleted && len(t.Open) == 0 {
+			continue
+		}
+		p, ok := paused[t.Job]
+		t.Paused, t.PauseUntil = ok, p.until
+		if err := each(t); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// Timer reads one job; see ledger.
+func (r *Reader) Timer(ctx context.Context, job int64) (t Timer, ok bool, err error) {
+	snapshot, err := r.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return t, false, err
+	}
+	defer snapshot.Rollback()
+	var deleted bool
+	err = snapshot.QueryRowContext(ctx, `SELECT j.deleted_at IS NOT NULL, EXISTS (SELECT 1 FROM pauses p WHERE p.job = j.id AND p.resumed_at IS NULL),
+		coalesce((SELECT p.until_at FROM pauses p WHERE p.job = j.id AND p.resumed_at IS NULL), 0), `+timerColumns+" WHERE j.id = ?", job).
+		Scan(&deleted, &t.Paused, &t.PauseUntil, &t.Job, &t.Version, &t.Schedule, &t.Anchor, &t.Policy, &t.Host, &t.NextAt, &t.CursorAt)
+	if errors.Is(err, sql.ErrNoRows) {
+		return t, false, nil
+	}
+	if err != nil {
+		return t, false, err
+	}
+	open, err := openRuns(ctx, snapshot, " AND job = ?", job)
+	if err != nil {
+		return t, false, err
+	}
+	t.Open = open[job]
+	return t, !deleted || len(t.Open) > 0, nil
+}
+
+// openRuns reads the runs that have not ended, by job, each job's in the order of their keys.
+func openRuns(ctx context.Context, snapshot *sql.Tx, where string, args ...any) (map[int64][]OpenRun, error) {
+	rows, err := snapshot.QueryContext(ctx, "SELECT "+openColumns+where+" ORDER BY job, id", args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	open := map[int64][]OpenRun{}
+	for rows.Next() {
+		var job int64
+		var o OpenRun
+		if err := rows.Scan(&job, &o.Run, &o.Version, &o.Trigger, &o.Status, &o.ScheduledAt, &o.DueAt, &o.StartedAt, &o.Attempt); err != nil {
+			return nil, err
+		}
+		open[job] = append(open[job], o)
+	}
+	return open, rows.Err()
+}
+
+// Plan is one version of a job, compiled. It never changes, so it may be kept and shared: read only.
+type Plan struct {
+	JobID      string
+	Definition *Definition
+	Schedule   *schedule.Schedule
+}
+
+// planCacheSize bounds the plans that are kept: some ten megabytes of usual jobs.
+const planCacheSize = 16384
+
+// planCache keeps the versions that runs were made under. When it is full it starts anew: the ones in use are back at once.
+type planCache struct {
+	mu sync.Mutex
+	of map[planKey]*Plan
+}
+
+type planKey struct {
+	job     int64
+	version int
+}
+
+// Definition reads the definition that a run was made under; see ledger. errNotFound when retention has removed it.
+func (r *Reader) Definition(ctx context.Context, job int64, version int) (string, *Definition, error) {
+	p, err := r.Plan(ctx, job, version)
+	if err != nil {
+		return "", nil, err
+	}
+	return p.JobID, p.Definition, nil
+}
+
+// Plan reads one version of a job; errNotFound when there is none (any more).
+func (r *Reader) Plan(ctx context.Context, job int64, version int) (*Plan, error) {
+	key := planKey{job, version}
+	r.cached.mu.Lock()
+	p := r.cached.of[key]
+	r.cached.mu.Unlock()
+	if p != nil {
+		return p, nil
+	}
+	var text, timing string
+	var anchor instant
+	p = new(Plan)
+	err := r.read.QueryRowContext(ctx, `SELECT j.job_id, coalesce(v.definition, j.definition), coalesce(v.schedule, j.schedule), coalesce(v.anchor_at, j.anchor_at)
+		FROM jobs j LEFT JOIN versions v ON v.job = j.id AND v.version = ?2 WHERE j.id = ?1 AND (j.version = ?2 OR v.version IS NOT NULL)`, job, version).
+		Scan(&p.JobID, &text, &timing, &anchor)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, errNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	if p.Definition, err = parseDefinition(text); err != nil {
+		return nil, fmt.Errorf("job %s, version %d: %w", p.JobID, version, err)
+	}
+	if p.Schedule, err = parseSchedule(timing, anchor); err != nil {
+		return nil, fmt.Errorf("job %s, version %d: %w", p.JobID, version, err)
+	}
+	r.cached.mu.Lock()
+	defer r.cached.mu.Unlock()
+	if r.cached.of == nil || len(r.cached.of) >= planCacheSize {
+		r.cached.of = map[planKey]*Plan{}
+	}
+	r.cached.of[key] = p
+	return p, nil
+}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+// tx is one transaction of the writer: what a change may do. It lives on the writer goroutine.
+type tx struct {
+	s       *Store
+	now     instant // one time for everything in the transaction
+	apart   bool    // every operation has its own savepoint
+	touched []int64 // jobs to announce after the commit
+	rows    []*Run  // claimed rows that are not inserted yet
+}
+
+// change applies op under a savepoint: its error undoes it alone. The returned error ends the whole transaction.
+func (t *tx) change(op *changeOp) error {
+	op.touch, op.err = nil, nil
+	if !op.state.CompareAndSwap(opWaiting, opTaken) && op.state.Load() == opGivenUp {
+		return nil
+	}
+	if _, err := t.exec("SAVEPOINT change"); err != nil {
+		return err
+	}
+	mark := len(t.touched)
+	if err := op.apply(t); err != nil {
+		if ofTheDisk(err) {
+			return err
+		}
+		t.touched = t.touched[:mark]
+		op.err = err
+		if _, err := t.exec("ROLLBACK TO change"); err != nil {
+			return err
+		}
+	}
+	_, err := t.exec("RELEASE change")
+	return err
+}
+
+// touch announces, after the commit, that the plan or the waiting runs of job have changed.
+func (t *tx) touch(job int64) { t.touched = append(t.touched, job) }
+
+// prepared gives the statement for query, kept for the life of the connection: queries are constants.
+func (t *tx) prepared(query string) (*sql.Stmt, error) {
+	if st, ok := t.s.stmt[query]; ok {
+		return st, nil
+	}
+	st, err := t.s.conn.PrepareContext(context.Background(), query)
+	if err != nil {
+		return nil, err
+	}
+	t.s.stmt[query] = st
+	return st, nil
+}
+
+// exec runs query and tells how many rows it changed.
+func (t *tx) exec(query string, args ...any) (int64, error) {
+	st, err := t.prepared(query)
+	if err != nil {
+		return 0, err
+	}
+	res, err := st.ExecContext(context.Background(), args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// get scans the first row of query into to; sql.ErrNoRows when there is none.
+func (t *tx) get(to []any, query string, args ...any) error {
+	st, err := t.prepared(query)
+	if err != nil {
+		return err
+	}
+	return st.QueryRowContext(context.Background(), args...).Scan(to...)
+}
+
+// each calls row for each row of query, with its scanner.
+func (t *tx) each(row func(scan func(to ...any) error) error, query string, args ...any) error {
+	st, err := t.prepared(query)
+	if err != nil {
+		return err
+	}
+	return eachRow(st, row, args...)
+}
+
+func eachRow(st *sql.Stmt, row func(scan func(to ...any) error) error, args ...any) error {
+	rows, err := st.QueryContext(context.Background(), args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := row(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// orNull is how an instant is stored: NULL for none.
+func orNull(i instant) any {
+	if i == 0 {
+		return nil
+	}
+	return int64(i)
+}
+
+// newRunID gives the next key of a run: later than every earlier one, also when the clock went back.
+func (s *Store) newRunID(now instant) int64 {
+	s.lastRun = max(s.lastRun+1, int64(now)/1000<<20)
+	return s.lastRun
+}
+
+// insertRun adds r, giving it its ID, and counts it when it has ended.
+func (t *tx) insertRun(r *Run) error {
+	r.ID = t.s.newRunID(t.now)
+	serial := r.ID
+	if r.Trigger == BySchedule {
+		serial = 0
+	}
+	if !r.Status.Open() && r.FinishedAt == 0 {
+		r.FinishedAt = t.now
+	}
+	r.Count = max(r.Count, 1)
+	_, err := t.exec("INSERT INTO runs ("+runInsertColumns+") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)", r.ID, r.Job, r.Version,
+		string(r.Trigger), serial, int64(r.ScheduledAt), orNull(r.ScheduledUntil), r.Count, string(r.Status), r.Reason,
+		orNull(r.DueAt), r.Attempt, orNull(r.StartedAt), orNull(r.FinishedAt))
+	if err != nil {
+		return fmt.Errorf("new run of job %d: %w", r.Job, err)
+	}
+	if !r.Status.Open() {
+		return t.count(r.Job, r.Status, r.Count)
+	}
+	return nil
+}
+
+// count adds n firings of job that ended with status.
+func (t *tx) count(job int64, status Status, n int) error {
+	query, ok := countQueries[status]
+	if !ok {
+		return fmt.Errorf("%q is not an end of a run", status)
+	}
+	_, err := t.exec(query, n, job)
+	return err
+}
+
+var countQueries = func() map[Status]string {
+	m := map[Status]string{}
+	for _, st := range []Status{Succeeded, Failed, Interrupted, Canceled, Missed, Skipped, Coalesced} {
+		m[st] = fmt.Sprintf("UPDATE timers SET %[1]s = %[1]s + ? WHERE job = ?", st)
+	}
+	return m
+}()

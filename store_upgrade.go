@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	_ "embed"
+	"fmt"
+)
+
+//go:embed schema.sql
+var schemaSQL string
+
+// upgradeSteps holds, at index i, the SQL that takes a database from version i+1 to i+2. A step that has been released never
+// changes. schema.sql must show what the last step leaves.
+var upgradeSteps = []string{}
+
+// schemaVersion is the newest version: what schema.sql says.
+var schemaVersion = 1 + len(upgradeSteps)
+
+// upgrade brings the database on conn to the newest version, each step in a transaction of its own, so that a crash leaves a
+// whole older version behind. An empty database gets schema.sql at once.
+func upgrade(ctx context.Context, conn *sql.Conn, steps []string) error {
+	var version int
+	if err := conn.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return err
+	}
+	if version == 0 {
+		script := fmt.Sprintf("PRAGMA application_id = %d;\nINSERT INTO meta (key, value) VALUES ('id', '%s');", applicationID, newDatabaseID())
+		return inTransaction(ctx, conn, 1+len(steps), schemaSQL+script)
+	}
+	for ; version < 1+len(steps); version++ {
+		if err := inTransaction(ctx, conn, version+1, steps[version-1]); err != nil {
+			return fmt.Errorf("upgrade from version %d: %w", version, err)
+		}
+	}
+	return nil
+}
+
+// inTransaction runs script and stamps the version, or changes nothing.
+func inTransaction(ctx context.Context, conn *sql.Conn, version int, script string) error {
+	tx, err := conn.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // does nothing after Commit
+	if _, err := tx.ExecContext(ctx, script); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", version)); err != nil {
+		return err
+	}
+	return tx.Commit()
+}

@@ -1,0 +1,90 @@
+-- The schema as version 1 was released. Never changes: TestUpgrade starts from it.
+
+-- Facts about the database itself: 'id' (random, part of every run_id), and the fingerprint of each used time zone ('zone:Asia/Tokyo').
+CREATE TABLE meta (
+  key   TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- One row per job, written when a person changes it. A deleted job stays, marked, as long as it has runs: the ledger needs its plan.
+CREATE TABLE jobs (
+  id           INTEGER PRIMARY KEY AUTOINCREMENT, -- never used twice, so that a new job with an old name does not inherit its runs
+  job_id       TEXT    NOT NULL,                  -- the name that users see
+  version      INTEGER NOT NULL,                  -- from 1, +1 with each change of the definition
+  schedule     TEXT    NOT NULL,                  -- the schedule part of it alone: a million jobs are planned without parsing the rest
+  policy       TEXT    NOT NULL,                  -- overlap, catch-up and pause rules alone, for the same reason (Policy in job.go)
+  host         TEXT    NOT NULL,                  -- host:port of the target: the key of the per-host limit
+  anchor_at    INTEGER NOT NULL,                  -- where an interval without start_date starts counting
+  effective_at INTEGER NOT NULL,                  -- this version plans the firings later than this
+  created_at   INTEGER NOT NULL,
+  updated_at   INTEGER NOT NULL,
+  deleted_at   INTEGER,                           -- this version plans the firings up to and including this; NULL = alive
+  definition   TEXT    NOT NULL                   -- canonical JSON (Definition in job.go); last, so that reading the rest never walks a long body
+);
+CREATE UNIQUE INDEX jobs_job_id ON jobs (job_id) WHERE deleted_at IS NULL;
+
+-- What the timer loop and the counters write, apart from jobs because it is written with every firing: small rows, few pages.
+CREATE TABLE timers (
+  job              INTEGER PRIMARY KEY,          -- jobs.id
+  version          INTEGER NOT NULL,             -- jobs.version: a claim made under an older definition must not succeed
+  next_at          INTEGER,                      -- first firing without a row; NULL = paused, over or deleted. A claim changes it by compare and set.
+  cursor_at        INTEGER NOT NULL,             -- every planned firing up to and including this has its row
+  succeeded        INTEGER NOT NULL DEFAULT 0,   -- counters of firings by how they ended; they survive retention
+  failed           INTEGER NOT NULL DEFAULT 0,
+  interrupted      INTEGER NOT NULL DEFAULT 0,
+  canceled         INTEGER NOT NULL DEFAULT 0,
+  missed           INTEGER NOT NULL DEFAULT 0,
+  skipped          INTEGER NOT NULL DEFAULT 0,
+  coalesced        INTEGER NOT NULL DEFAULT 0,
+  failures_in_row  INTEGER NOT NULL DEFAULT 0,   -- failed or interrupted runs since the last success, for pause_after_failures
+  last_run         INTEGER,                      -- runs.id of the run that ended last, and its status
+  last_status      TEXT,
+  pruned_at        INTEGER NOT NULL DEFAULT 0    -- retention may have deleted rows of firings up to this: the ledger starts after it
+);
+
+-- Former definitions. The present one is in jobs; version n planned the firings in (effective_at, until_at].
+CREATE TABLE versions (
+  job          INTEGER NOT NULL,
+  version      INTEGER NOT NULL,
+  definition   TEXT    NOT NULL,
+  schedule     TEXT    NOT NULL,
+  anchor_at    INTEGER NOT NULL,
+  effective_at INTEGER NOT NULL,
+  until_at     INTEGER NOT NULL,
+  PRIMARY KEY (job, version)
+) WITHOUT ROWID;
+
+-- No firing is planned in (paused_at, resumed_at]. An open pause has resumed_at NULL, and until_at when it ends by itself.
+CREATE TABLE pauses (
+  job        INTEGER NOT NULL,
+  paused_at  INTEGER NOT NULL,
+  resumed_at INTEGER,
+  until_at   INTEGER,
+  reason     TEXT NOT NULL DEFAULT '',
+  PRIMARY KEY (job, paused_at)
+) WITHOUT ROWID;
+CREATE INDEX pauses_open ON pauses (job) WHERE resumed_at IS NULL;
+
+-- One row per run, or per range of firings that were not called (count > 1, scheduled_at … scheduled_until).
+CREATE TABLE runs (
+  id              INTEGER PRIMARY KEY,           -- ordered by creation: Unix milliseconds << 20 | counter. The API shows it as a UUIDv7.
+  job             INTEGER NOT NULL,              -- jobs.id
+  version         INTEGER NOT NULL,              -- the definition that all its attempts use
+  trigger         TEXT    NOT NULL,              -- schedule, manual, rerun, backfill
+  serial          INTEGER NOT NULL,              -- 0 for a firing of the plan, else the run's id: makes (job, scheduled_at) unique for the plan alone
+  scheduled_at    INTEGER NOT NULL,
+  scheduled_until INTEGER,                       -- last firing of a range
+  count           INTEGER NOT NULL DEFAULT 1,
+  status          TEXT    NOT NULL,              -- see docs/runs.md
+  reason          TEXT    NOT NULL DEFAULT '',
+  due_at          INTEGER,                       -- while open: when the next attempt may leave
+  attempt         INTEGER NOT NULL DEFAULT 0,    -- number of the current or last attempt; results are accepted for it alone
+  started_at      INTEGER,                       -- first attempt
+  finished_at     INTEGER,
+  http_status     INTEGER,                       -- of the last attempt
+  attempts        TEXT                           -- JSON list of the attempts that ended (Attempt in job.go)
+);
+CREATE UNIQUE INDEX runs_firing ON runs (job, scheduled_at, serial);
+CREATE INDEX runs_time ON runs (scheduled_at);
+CREATE INDEX runs_open ON runs (job) WHERE status IN ('pending', 'running', 'retrying');
+CREATE INDEX runs_ended ON runs (status, scheduled_at) WHERE status IN ('failed', 'interrupted', 'canceled', 'missed', 'skipped', 'coalesced');
