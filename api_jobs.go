@@ -144,8 +144,8 @@ const (
 	streamPage = 500
 )
 
-// listJobs is GET /jobs. With limit it answers one page; without, all jobs, read and written page by page, so that neither a
-// million jobs nor a slow client holds memory or a read transaction.
+// listJobs is GET /jobs. With limit it answers one page; without, all jobs, read and written in small parts, so that neither a
+// million jobs nor a slow client holds memory or a snapshot of the database.
 func (a *api) listJobs(w http.ResponseWriter, r *http.Request) error {
 	q := readQuery(r)
 	f := JobFilter{Limit: q.whole("limit", 0, 1, maxLimit), State: q.choice("state", "scheduled", "paused", "completed"), Tags: q.list("tag"), Text: q.text("q")}

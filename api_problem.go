@@ -45,6 +45,7 @@ var errorTable = []struct {
 	{errNotFound, http.StatusNotFound, "not_found", "there is no such object"},
 	{errExists, http.StatusConflict, "job_exists", "a job with this job_id exists; choose another, or send replace_existing: true"},
 	{errConflict, http.StatusConflict, "conflict", "the object has changed in the meantime; read it again"},
+	{errTooMany, http.StatusUnprocessableEntity, "too_many", "that is too much for one request"},
 	{errUnavailable, http.StatusServiceUnavailable, "unavailable", "the database cannot be written at the moment; nothing was changed"},
 	{errShutdown, http.StatusServiceUnavailable, "shutting_down", "the server is shutting down; nothing was changed"},
 	{context.Canceled, http.StatusServiceUnavailable, "shutting_down", "the request was ended before its answer was ready"},
@@ -74,8 +75,8 @@ func problemOf(err error) (p *problem, known bool) {
 	for _, row := range errorTable {
 		if errors.Is(err, row.err) {
 			p = newProblem(row.status, row.code, row.detail)
-			if _, detail, ok := strings.Cut(err.Error(), errConflict.Error()+": "); ok && row.err == errConflict {
-				p.Detail = detail
+			if _, detail, ok := strings.Cut(err.Error(), row.err.Error()+": "); ok && (row.err == errConflict || row.err == errTooMany) {
+				p.Detail = detail // the store's own words about this object
 			}
 			if row.status == http.StatusServiceUnavailable {
 				p.header = map[string]string{"Retry-After": strconv.Itoa(retryAfterSec)}
@@ -111,8 +112,8 @@ func (a *api) fail(w *answerWriter, r *http.Request, err error) {
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.Status)
-	b, _ := marshal(p) // strings and numbers: cannot fail
-	_, _ = w.Write(b)  // an error means that the client has gone
+	b, _ := marshal(p)              // strings and numbers: cannot fail
+	_, _ = w.Write(append(b, '\n')) // an error means that the client has gone
 }
 
 // about names the object in the answer to errNotFound.

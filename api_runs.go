@@ -35,11 +35,7 @@ func (a *api) listRuns(w http.ResponseWriter, r *http.Request) error {
 
 // listJobRuns is GET /jobs/{job_id}/runs.
 func (a *api) listJobRuns(w http.ResponseWriter, r *http.Request) error {
-	id := r.PathValue("job_id")
-	if _, err := a.store.Job(r.Context(), id); err != nil {
-		return about("job", id, err)
-	}
-	return a.pageOfRuns(w, r, readQuery(r), RunFilter{JobID: id})
+	return a.pageOfRuns(w, r, readQuery(r), RunFilter{JobID: r.PathValue("job_id")})
 }
 
 func (a *api) pageOfRuns(w http.ResponseWriter, r *http.Request, q *query, f RunFilter) error {
@@ -67,7 +63,7 @@ func (a *api) pageOfRuns(w http.ResponseWriter, r *http.Request, q *query, f Run
 	}
 	runs, next, err := a.store.Runs(r.Context(), f)
 	if err != nil {
-		return err
+		return about("job", f.JobID, err)
 	}
 	out := struct {
 		Runs []runView `json:"runs"`

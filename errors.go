@@ -14,6 +14,7 @@ var (
 	errNotFound    = errors.New("not found")
 	errExists      = errors.New("the job_id is taken")
 	errConflict    = errors.New("changed in the meantime")
+	errBadCursor   = errors.New("not a next_cursor of this list")
 	errTooMany     = errors.New("too many at one time")
 	errUnavailable = errors.New("the database cannot be written")
 )

@@ -79,7 +79,7 @@ func (t *attempting) render(ctx context.Context) (out outgoing, err error) {
 	set(headerIdempotency, `"`+c.RunID+`"`)
 	set(headerJobID, c.JobID)
 	set(headerRunID, c.RunID)
-	set(headerScheduledAt, scheduled.Format(time.RFC3339))
+	set(headerScheduledAt, scheduled.Format(time.RFC3339Nano))
 	set(headerAttempt, strconv.Itoa(c.Attempt))
 	set(headerTrace, traceparent(c.RunID))
 	out.header = h

@@ -51,7 +51,9 @@ type command struct {
 // commands lists the subcommands in the order of the help text. Without one, teiki serves.
 func commands() []command {
 	return []command{
+		{"egress", "URL", "explain whether calls may reach a URL, and by which rule", explain},
 		{"version", "", "print the version and exit", printVersion},
+		{"verify", "[-db FILE] [-from TIME] [-to TIME] [-json]", "compare the plan of every job with its rows; exit code 1 on a difference", verify},
 	}
 }
 
@@ -97,4 +99,21 @@ func dispatch(ctx context.Context, args []string, env environment) error {
 		return serve(ctx, []string{"-h"}, env)
 	}
 	return usage("there is no command %q%s Without a command teiki serves; -h lists all", args[0], suggest.DidYouMean(args[0], names))
+}
+
+// explain is `teiki egress [flags] URL`.
+func explain(_ context.Context, args []string, env environment) error {
+	if len(args) == 0 {
+		return usage("egress needs a URL, for example: teiki egress -egress-deny 10.0.0.0/8 https://example.com/")
+	}
+	last := len(args) - 1
+	s, err := readSettings(args[:last], env.getenv)
+	if err != nil {
+		return err
+	}
+	err = explainEgress(env.stdout, s, args[last])
+	if errors.Is(err, errEgressDenied) {
+		return errDone // the explanation is the answer
+	}
+	return err
 }

@@ -18,8 +18,15 @@ func printHelp(w io.Writer) {
 	_ = tab.Flush()
 	fmt.Fprint(w, "\nFlags, each also an environment variable (the flag wins):\n")
 	for _, o := range settingsTable() {
-		fmt.Fprintf(w, "  -%s %s  (%s, default %s)\n        %s\n", o.name, o.value, o.env(), o.preset, o.help)
+		fmt.Fprintf(w, "  -%s %s  (%s, default %s)\n        %s\n", o.name, o.value, o.env(), shownPreset(o), o.help)
 	}
+}
+
+func shownPreset(o setting) string {
+	if o.preset == "" {
+		return "(empty)"
+	}
+	return o.preset
 }
 
 // settingsMarkdown is the README's table of settings; a test holds the two together.
@@ -27,7 +34,7 @@ func settingsMarkdown() string {
 	var b strings.Builder
 	b.WriteString("| Flag | Environment | Default | Meaning |\n| --- | --- | --- | --- |\n")
 	for _, o := range settingsTable() {
-		fmt.Fprintf(&b, "| `-%s` | `%s` | `%s` | %s |\n", o.name, o.env(), o.preset, o.help)
+		fmt.Fprintf(&b, "| `-%s` | `%s` | `%s` | %s |\n", o.name, o.env(), shownPreset(o), o.help)
 	}
 	return b.String()
 }

@@ -65,6 +65,19 @@ func settingsTable() []setting {
 		{"max-body-bytes", "N", "1048576", "bytes of each response that are read before the rest is left unread",
 			func(s *Settings, v string) error { return setInt(&s.MaxBodyBytes, v, 1024, 1<<30) }},
 
+		{"egress-allow", "LIST", "", "targets that calls may reach: CIDRs, hosts, ports, with commas; empty = all that are not refused",
+			func(s *Settings, v string) error { return setList(&s.EgressAllow, v) }},
+		{"egress-deny", "LIST", "", "targets that calls may not reach, besides link-local, metadata and multicast addresses",
+			func(s *Settings, v string) error { return setList(&s.EgressDeny, v) }},
+		{"secrets-dir", "DIR", "", "directory with one file for each {{secret.NAME}}; read anew at each use",
+			func(s *Settings, v string) error { s.SecretsDir = v; return nil }},
+		{"ca-file", "FILE", "", "PEM certificates that are trusted besides the system's",
+			func(s *Settings, v string) error { s.CAFile = v; return nil }},
+		{"client-cert", "FILE", "", "PEM certificate that calls show to a server that asks for one",
+			func(s *Settings, v string) error { s.ClientCert = v; return nil }},
+		{"client-key", "FILE", "", "PEM key of -client-cert",
+			func(s *Settings, v string) error { s.ClientKey = v; return nil }},
+
 		{"misfire-grace-time", "DURATION", "300s", "misfire_grace_time of jobs that give none; none = no limit",
 			func(s *Settings, v string) error { return setGrace(&s.Policy.Grace, v) }},
 		{"coalesce", "BOOL", "true", "coalesce of jobs that give none: one run for all firings that were missed",
@@ -210,6 +223,16 @@ func setInt[T int | int64](p *T, v string, least, most int64) error {
 		return fmt.Errorf("is not a whole number from %d to %d", least, most)
 	}
 	*p = T(n)
+	return nil
+}
+
+func setList(p *[]string, v string) error {
+	*p = nil
+	for item := range strings.SplitSeq(v, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			*p = append(*p, item)
+		}
+	}
 	return nil
 }
 

@@ -121,7 +121,7 @@ func TestSettingsAreDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, o := range settingsTable() {
-		if row := "| `-" + o.name + "` | `" + o.env() + "` | `" + o.preset + "` | "; !strings.Contains(string(japanese), row) {
+		if row := "| `-" + o.name + "` | `" + o.env() + "` | `" + shownPreset(o) + "` | "; !strings.Contains(string(japanese), row) {
 			t.Errorf("README.ja.md has no row %s", row)
 		}
 	}

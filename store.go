@@ -23,6 +23,7 @@ type Store struct {
 	policy  Policy // the server's defaults, for settling
 	keep    retention
 	now     func() instant
+	commits func(took time.Duration)
 	changed func(job int64) // called after each commit that changed a job's plan or its waiting runs; set before use
 
 	lock *fileLock
@@ -51,6 +52,8 @@ type storeOptions struct {
 	Policy  Policy          // defaults of jobs that do not say
 	Changed func(job int64) // see Store.changed
 
+	Committed func(took time.Duration) // called by the writer after each commit, for metrics; must be quick
+
 	KeepRuns   int           // history per job by count, 0 = no limit
 	KeepPeriod time.Duration // history by age, 0 = no limit
 }
@@ -69,6 +72,9 @@ func openStore(ctx context.Context, path string, opt storeOptions) (s *Store, er
 		stmt: map[string]*sql.Stmt{}, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	if s.log == nil {
 		s.log = slog.Default()
+	}
+	if s.commits = opt.Committed; s.commits == nil {
+		s.commits = func(time.Duration) {}
 	}
 	if s.changed == nil {
 		s.changed = func(int64) {}

@@ -12,16 +12,16 @@ const (
 	maxBackfillPlan = 100_000
 )
 
-// Backfill asks for runs of firings that have gone by.
-type Backfill struct {
+// BackfillRequest asks for runs of firings that have gone by.
+type BackfillRequest struct {
 	From, To instant // both included; firings that the loop has still to settle are left to it
 	All      bool    // also those that were called; otherwise those alone that were missed, skipped or coalesced, or have no row
 	DryRun   bool    // change nothing
 }
 
-// BackfillJob makes a pending run for each firing that b asks for, planned by the job's present schedule, and gives them in
+// Backfill makes a pending run for each firing that b asks for, planned by the job's present schedule, and gives them in
 // order; with DryRun they have no ID. errTooMany when the range holds more than one backfill may make.
-func (s *Store) BackfillJob(ctx context.Context, jobID string, b Backfill) (runs []*Run, err error) {
+func (s *Store) Backfill(ctx context.Context, jobID string, b BackfillRequest) (runs []*Run, err error) {
 	j, err := s.Job(ctx, jobID)
 	if err != nil {
 		return nil, err
@@ -75,7 +75,7 @@ func (j *Job) backfillRun(at, due instant) *Run {
 }
 
 // backfillPlan finds the firings that b wants, on the caller's goroutine: the writer has better to do.
-func (s *Store) backfillPlan(ctx context.Context, j *Job, b Backfill) (wanted []instant, err error) {
+func (s *Store) backfillPlan(ctx context.Context, j *Job, b BackfillRequest) (wanted []instant, err error) {
 	plan, err := j.Schedule()
 	if err != nil {
 		return nil, err

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"slices"
 	"strings"
 	"time"
@@ -13,68 +12,68 @@ const (
 	// matches little costs many short answers instead of one long one.
 	pageRows = 2000
 	pageTime = 12 * time.Millisecond
-	// jobBatch rows are read at a time when jobs stream, so that no snapshot stays open and keeps the log from being reset.
+	// jobBatch rows are read at a time, so that no snapshot stays open and keeps the log from being reset.
 	jobBatch = 200
 )
 
-// JobFilter says which jobs are wanted. Zero fields want all.
+// JobFilter says which jobs are wanted, and which page of them. Zero fields want all.
 type JobFilter struct {
 	State string   // scheduled | paused | completed
-	Text  string   // in job_id, name or description, in any case
+	Q     string   // in job_id, name, description or target_url, in any case
 	Tags  []string // all of them
-	After int64    // Job.ID of the last job of the page before
-	Limit int      // 0 = all of them, else one page of at most so many
+	After int64    // the next of the page before
+	Limit int      // at most so many, > 0
 }
 
-// Jobs calls each for every living job that f wants, in the order of creation, while memory stays constant. next is the After
-// of the following page, 0 when there is none.
-func (r *Reader) Jobs(ctx context.Context, f JobFilter, each func(*Job) error) (next int64, err error) {
-	query := "SELECT " + jobColumns + jobTables + " WHERE j.deleted_at IS NULL AND j.id > ? ORDER BY j.id LIMIT ?"
-	if f.State == StatePaused { // few among many: by the index of open pauses
-		query = "SELECT " + jobColumns + ` FROM pauses p INDEXED BY pauses_open CROSS JOIN jobs j ON j.id = p.job CROSS JOIN timers t ON t.job = p.job
-			WHERE p.resumed_at IS NULL AND j.deleted_at IS NULL AND p.job > ? ORDER BY p.job LIMIT ?`
-	}
-	st, err := r.read.PrepareContext(ctx, query)
-	if err != nil {
-		return 0, err
-	}
-	defer st.Close()
-	text, sent, seen, began := strings.ToLower(f.Text), 0, 0, time.Now()
+// Jobs gives one page of the living jobs that f wants, in the order of creation. next is the After of the following page, 0
+// when there is none; a page may have fewer than Limit jobs, even none, and still be followed.
+func (r *Reader) Jobs(ctx context.Context, f JobFilter) (page []*Job, next int64, err error) {
+	q, seen, began := strings.ToLower(f.Q), 0, time.Now()
 	for {
-		batch, err := jobBatchAfter(ctx, st, f.After)
+		size := min(jobBatch, f.Limit-len(page)+1) // one more tells whether another page follows
+		batch, err := r.jobBatch(ctx, f, size)
 		if err != nil {
-			return 0, err
+			return nil, 0, err
 		}
 		for _, j := range batch {
+			if len(page) == f.Limit {
+				return page, f.After, nil
+			}
 			f.After = j.ID
 			seen++
-			if f.State != "" && j.State != f.State || !j.mayMatch(text) {
+			if f.State != "" && j.State != f.State || !j.mayMatch(q) {
 				continue
 			}
 			if err := j.parse(); err != nil {
-				return 0, err
+				return nil, 0, err
 			}
-			if !j.matches(text, f.Tags) {
-				continue
-			}
-			if err := each(j); err != nil {
-				return 0, err
-			}
-			if sent++; sent == f.Limit {
-				return f.After, nil
+			if j.matches(q, f.Tags) {
+				page = append(page, j)
 			}
 		}
-		if len(batch) < jobBatch {
-			return 0, nil
+		if len(batch) < size {
+			return page, 0, nil
 		}
-		if f.Limit > 0 && (seen >= pageRows || time.Since(began) > pageTime) {
-			return f.After, nil
+		if seen >= pageRows || time.Since(began) > pageTime {
+			return page, f.After, nil
 		}
 	}
 }
 
-func jobBatchAfter(ctx context.Context, st *sql.Stmt, after int64) (batch []*Job, err error) {
-	rows, err := st.QueryContext(ctx, after, jobBatch)
+const (
+	jobsQuery = "SELECT " + jobColumns + jobTables + " WHERE j.deleted_at IS NULL AND j.id > ? ORDER BY j.id LIMIT ?"
+	// Few among many: by the index of open pauses.
+	pausedJobsQuery = "SELECT " + jobColumns + ` FROM pauses p INDEXED BY pauses_open CROSS JOIN jobs j ON j.id = p.job CROSS JOIN timers t ON t.job = p.job
+		WHERE p.resumed_at IS NULL AND j.deleted_at IS NULL AND p.job > ? ORDER BY p.job LIMIT ?`
+)
+
+// jobBatch reads the next jobs after f.After that may be wanted.
+func (r *Reader) jobBatch(ctx context.Context, f JobFilter, size int) (batch []*Job, err error) {
+	query := jobsQuery
+	if f.State == StatePaused {
+		query = pausedJobsQuery
+	}
+	rows, err := r.read.QueryContext(ctx, query, f.After, size)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +88,7 @@ func jobBatchAfter(ctx context.Context, st *sql.Stmt, after int64) (batch []*Job
 	return batch, rows.Err()
 }
 
-// mayMatch is a cheap look before the definition is parsed. JSON may spell a letter otherwise, so it only judges plain text.
+// mayMatch is a cheap look before the definition is parsed. JSON may spell some letters otherwise: with those it judges nothing.
 func (j *Job) mayMatch(text string) bool {
 	if text == "" || strings.ContainsFunc(text, func(c rune) bool {
 		return c > 126 || c == '\\' || c == '"' || c == '<' || c == '>' || c == '&' || c < ' '
@@ -105,7 +104,7 @@ func (j *Job) matches(text string, tags []string) bool {
 			return false
 		}
 	}
-	return text == "" || slices.ContainsFunc([]string{j.JobID, j.Definition.Name, j.Definition.Description},
+	return text == "" || slices.ContainsFunc([]string{j.JobID, j.Definition.Name, j.Definition.Description, j.Definition.TargetURL},
 		func(s string) bool { return strings.Contains(strings.ToLower(s), text) })
 }
 

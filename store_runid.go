@@ -28,8 +28,8 @@ func (r *Reader) RunID(key int64) string {
 	return string(text)
 }
 
-// RunKey reads what RunID wrote; errNotFound for anything else.
-func (r *Reader) RunKey(text string) (int64, error) {
+// ParseRunID reads what RunID wrote; errNotFound for anything else.
+func (r *Reader) ParseRunID(text string) (int64, error) {
 	var high, low uint64
 	var tail uint64
 	if len(text) != 36 || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-' {

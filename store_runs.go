@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -49,6 +50,13 @@ func (r *Reader) Run(ctx context.Context, id int64) (RunView, error) {
 // view adds the plan to a run.
 func (r *Reader) view(ctx context.Context, run *Run) (RunView, error) {
 	p, err := r.Plan(ctx, run.Job, run.Version)
+	if errors.Is(err, errNotFound) {
+		var present int
+		if err := r.read.QueryRowContext(ctx, "SELECT version FROM jobs WHERE id = ?", run.Job).Scan(&present); err != nil {
+			return RunView{}, fmt.Errorf("job of run %d: %w", run.ID, err)
+		}
+		p, err = r.Plan(ctx, run.Job, present)
+	}
 	if err != nil {
 		return RunView{}, err
 	}
@@ -62,73 +70,105 @@ type RunFilter struct {
 	Statuses   []Status
 	Trigger    Trigger
 	HTTPStatus int
-	From, To   instant // scheduled_at in [From, To)
-	Text       string  // in the reason or in the attempts, in any case
-	After      RunCursor
-	Limit      int // at most so many, > 0
+	From, To   instant // scheduled_at, both inclusive
+	Q          string  // in the reason or in the attempts, in any case
+	Cursor     string  // the next of the page before
+	Limit      int     // at most so many, > 0
 }
 
-// RunCursor is the place of a run in lists: newest scheduled_at first, then newest key.
-type RunCursor struct {
-	At instant
-	ID int64
+// runPlace is the place of a run in lists: newest scheduled_at first, then newest key.
+type runPlace struct {
+	at instant
+	id int64
 }
 
 // before tells whether c comes earlier in a list than d.
-func (c RunCursor) before(d RunCursor) bool { return c.At > d.At || c.At == d.At && c.ID > d.ID }
+func (c runPlace) before(d runPlace) bool { return c.at > d.at || c.at == d.at && c.id > d.id }
 
-// Runs gives one page of the runs that f wants, newest first, without the text of their attempts. next is the After of the
-// following page, zero when there is none; a page may have fewer than Limit runs, even none, and still be followed.
-func (r *Reader) Runs(ctx context.Context, f RunFilter) (page []RunView, next RunCursor, err error) {
-	var job int64
+// cursor is the text form of a place, "" of none.
+func (c runPlace) cursor() string {
+	if c == (runPlace{}) {
+		return ""
+	}
+	return strconv.FormatInt(int64(c.at), 36) + "_" + strconv.FormatInt(c.id, 36)
+}
+
+// parsePlace reads a cursor; errBadCursor.
+func parsePlace(cursor string) (c runPlace, err error) {
+	at, id, _ := strings.Cut(cursor, "_")
+	n, err := strconv.ParseInt(at, 36, 64)
+	if err == nil {
+		c.at = instant(n)
+		c.id, err = strconv.ParseInt(id, 36, 64)
+	}
+	if err != nil || c.cursor() != cursor {
+		return c, errBadCursor
+	}
+	return c, nil
+}
+
+// Runs gives one page of the runs that f wants, newest first, without the text of their attempts. next is the Cursor of the
+// following page, "" when there is none; a page may have fewer than Limit runs, even none, and still be followed. errNotFound
+// for a JobID that no living job has.
+func (r *Reader) Runs(ctx context.Context, f RunFilter) (page []RunView, next string, err error) {
+	bounds, err := f.bounds()
+	if err != nil {
+		return nil, "", err
+	}
 	if f.JobID != "" {
+		var job int64
 		err := r.read.QueryRowContext(ctx, "SELECT id FROM jobs WHERE job_id = ? AND deleted_at IS NULL", f.JobID).Scan(&job)
 		if errors.Is(err, sql.ErrNoRows) {
-			return nil, next, errNotFound
+			return nil, "", errNotFound
 		}
 		if err != nil {
-			return nil, next, err
+			return nil, "", err
 		}
+		bounds[0] = job
 	}
+	runs, last, err := r.scanRuns(ctx, f, bounds)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, run := range runs {
+		v, err := r.view(ctx, run)
+		if err != nil {
+			return nil, "", err
+		}
+		page = append(page, v)
+	}
+	return page, last.cursor(), nil
+}
+
+// scanRuns finds the runs of a page; last is where it stopped, zero at the end of the list.
+func (r *Reader) scanRuns(ctx context.Context, f RunFilter, bounds []any) (runs []*Run, last runPlace, err error) {
 	snapshot, err := r.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
-		return nil, next, err
+		return nil, last, err
 	}
 	defer snapshot.Rollback()
-	m, err := f.open(ctx, snapshot, job)
+	m, err := f.open(ctx, snapshot, bounds)
 	if err != nil {
-		return nil, next, err
+		return nil, last, err
 	}
 	defer m.close()
-	var runs []*Run
 	began := time.Now()
 	for seen := 0; ; seen++ {
 		run, text, err := m.next()
 		if err != nil {
-			return nil, next, err
+			return nil, last, err
 		}
 		if run == nil {
-			next = RunCursor{}
-			break
+			return runs, runPlace{}, nil
 		}
 		if len(runs) == f.Limit || seen == pageRows || seen%64 == 63 && time.Since(began) > pageTime {
-			break // next is the last run looked at
+			return runs, last, nil
 		}
-		next = RunCursor{run.ScheduledAt, run.ID}
+		last = runPlace{run.ScheduledAt, run.ID}
 		if f.wants(run, text) {
 			runs = append(runs, run)
 		}
 	}
-	m.close()
-	snapshot.Rollback()
-	for _, run := range runs {
-		v, err := r.view(ctx, run)
-		if err != nil {
-			return nil, next, err
-		}
-		page = append(page, v)
-	}
-	return page, next, nil
 }
 
 // wants judges what the query has not.
@@ -137,16 +177,16 @@ func (f *RunFilter) wants(r *Run, attempts string) bool {
 		f.Trigger != "" && r.Trigger != f.Trigger || f.HTTPStatus != 0 && r.HTTPStatus != f.HTTPStatus {
 		return false
 	}
-	if f.Text == "" {
+	if f.Q == "" {
 		return true
 	}
-	text := strings.ToLower(f.Text)
+	text := strings.ToLower(f.Q)
 	return strings.Contains(strings.ToLower(r.Reason), text) || strings.Contains(strings.ToLower(attempts), text)
 }
 
 // sources are the parts that make up the wanted runs, each of which an index gives in the order of the list.
-func (f *RunFilter) sources(job int64) (where []string) {
-	if job != 0 {
+func (f *RunFilter) sources() (where []string) {
+	if f.JobID != "" {
 		return []string{"r.job = ?1"} // runs_firing
 	}
 	if len(f.Statuses) == 0 || slices.Contains(f.Statuses, Succeeded) {
@@ -169,22 +209,25 @@ func (f *RunFilter) sources(job int64) (where []string) {
 // query is the SQL of one source.
 func (f *RunFilter) query(where string) string {
 	columns := runColumns
-	if f.Text == "" { // the attempts are the larger half of a row
+	if f.Q == "" { // the attempts are the larger half of a row
 		columns = strings.Replace(columns, "coalesce(r.attempts, '')", "''", 1)
 	}
 	return "SELECT " + columns + " FROM runs r WHERE " + where + " AND r.scheduled_at >= ?2 AND r.scheduled_at <= ?3 AND (r.scheduled_at < ?3 OR r.id < ?4) ORDER BY r.scheduled_at DESC, r.id DESC"
 }
 
-// bounds are the arguments of query.
-func (f *RunFilter) bounds(job int64) []any {
-	last := RunCursor{math.MaxInt64, math.MaxInt64}
-	if f.After != (RunCursor{}) {
-		last = f.After
+// bounds are the arguments of query: the job (0 = all), the oldest and the newest scheduled_at, and the key before which a run of the newest must lie.
+func (f *RunFilter) bounds() ([]any, error) {
+	first := runPlace{math.MaxInt64, math.MaxInt64}
+	if f.Cursor != "" {
+		var err error
+		if first, err = parsePlace(f.Cursor); err != nil {
+			return nil, err
+		}
 	}
-	if f.To != 0 && last.At >= f.To {
-		last = RunCursor{f.To - 1, math.MaxInt64}
+	if f.To != 0 && first.at > f.To {
+		first = runPlace{f.To, math.MaxInt64}
 	}
-	return []any{job, int64(f.From), int64(last.At), last.ID}
+	return []any{int64(0), int64(f.From), int64(first.at), first.id}, nil
 }
 
 // runMerge merges the sources of a page.
@@ -196,10 +239,10 @@ type runSource struct {
 	text string
 }
 
-func (f *RunFilter) open(ctx context.Context, snapshot *sql.Tx, job int64) (*runMerge, error) {
+func (f *RunFilter) open(ctx context.Context, snapshot *sql.Tx, bounds []any) (*runMerge, error) {
 	m := new(runMerge)
-	for _, where := range f.sources(job) {
-		rows, err := snapshot.QueryContext(ctx, f.query(where), f.bounds(job)...)
+	for _, where := range f.sources() {
+		rows, err := snapshot.QueryContext(ctx, f.query(where), bounds...)
 		if err != nil {
 			m.close()
 			return nil, err
@@ -224,7 +267,7 @@ func (m *runMerge) close() {
 func (m *runMerge) next() (*Run, string, error) {
 	var first *runSource
 	for _, s := range m.of {
-		if s.run != nil && (first == nil || (RunCursor{s.run.ScheduledAt, s.run.ID}).before(RunCursor{first.run.ScheduledAt, first.run.ID})) {
+		if s.run != nil && (first == nil || (runPlace{s.run.ScheduledAt, s.run.ID}).before(runPlace{first.run.ScheduledAt, first.run.ID})) {
 			first = s
 		}
 	}

@@ -288,9 +288,11 @@ func (s *Store) transact(pending []any, apart bool) (n int, touched []int64, err
 			break
 		}
 	}
+	began := time.Now()
 	if err := s.hot.exec(context.Background(), s.hot.commit); err != nil {
 		return n, nil, fmt.Errorf("commit: %w", err)
 	}
+	s.commits(time.Since(began))
 	return n, t.touched, nil
 }
 

@@ -1,0 +1,482 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// loopRig is a scheduler on a real store, in a synctest bubble, with a target that answers as the test says.
+type loopRig struct {
+	t        *testing.T
+	db       string
+	settings Settings
+	store    *Store
+	sched    *Scheduler
+	target   *loopTarget
+	stop     func()
+	shift    atomic.Int64 // step of the wall clock, in nanoseconds
+}
+
+// loopTarget is the executor's place: it notes each call and ends it after the time and with the status that answer gives.
+type loopTarget struct {
+	r      *loopRig
+	answer func(d Dispatch) (time.Duration, Status)
+
+	mu     sync.Mutex
+	calls  []loopCall
+	cancel map[int64]chan error
+	wg     sync.WaitGroup
+}
+
+type loopCall struct {
+	Dispatch
+	at   instant
+	over bool
+}
+
+func (f *loopTarget) Start(d Dispatch) {
+	f.mu.Lock()
+	i := len(f.calls)
+	f.calls = append(f.calls, loopCall{Dispatch: d, at: f.r.sched.now()})
+	stop := make(chan error, 1)
+	f.cancel[d.Run] = stop
+	f.mu.Unlock()
+	f.wg.Add(1)
+	go func() {
+		defer f.wg.Done()
+		start := f.r.sched.now()
+		took, status := f.answer(d)
+		reason := ""
+		select {
+		case <-time.After(took):
+		case err := <-stop:
+			status, reason = Canceled, ReasonReplaced
+			if err == errShutdown {
+				status, reason = Interrupted, ReasonShutdown
+			}
+		}
+		f.mu.Lock()
+		f.calls[i].over = true
+		delete(f.cancel, d.Run)
+		f.mu.Unlock()
+		f.end(d, start, status, reason)
+		f.r.sched.Ended(d)
+	}()
+}
+
+func (f *loopTarget) end(d Dispatch, start instant, status Status, reason string) {
+	fin := Finish{Run: d.Run, Job: d.Job, Status: status, Reason: reason, StartedAt: d.StartedAt, FinishedAt: f.r.sched.now(),
+		Attempt: Attempt{Attempt: d.Attempt, StartedAt: start.Time(), OK: status == Succeeded}}
+	if d.StartedAt == 0 {
+		fin.StartedAt = start
+	}
+	if status == Retrying {
+		fin.DueAt = fin.FinishedAt.Add(30 * time.Second)
+	}
+	s := f.r.sched
+	f.r.store.Finish(fin, func(accepted bool) { s.Finished(d, fin, accepted) })
+}
+
+func (f *loopTarget) Interrupted(d Dispatch) { f.end(d, d.StartedAt, Interrupted, ReasonCrash) }
+
+func (f *loopTarget) Cancel(run int64, cause error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if c := f.cancel[run]; c != nil {
+		c <- cause
+	}
+}
+
+// newLoopRig starts a scheduler on a new database; every call succeeds after took.
+func newLoopRig(t *testing.T, took time.Duration) *loopRig {
+	r := &loopRig{t: t, db: filepath.Join(t.TempDir(), "jobs.db"), settings: Settings{MaxConcurrent: 100, MaxPerHost: 20,
+		Policy: Policy{MaxInstances: 1, Overlap: "skip", Coalesce: true, Grace: 300 * time.Second, CatchupLimit: 100}}}
+	r.target = &loopTarget{r: r, cancel: map[int64]chan error{}, answer: func(Dispatch) (time.Duration, Status) { return took, Succeeded }}
+	r.start()
+	return r
+}
+
+func (r *loopRig) start() {
+	r.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	store, err := openStore(ctx, r.db, storeOptions{Log: slog.New(slog.DiscardHandler), Policy: r.settings.Policy,
+		Changed: func(job int64) { r.sched.Wake(job) }})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.store = store
+	r.sched = newScheduler(store, r.target, &r.settings, slog.New(slog.DiscardHandler))
+	r.sched.now = func() instant { return instantOf(time.Now().Add(time.Duration(r.shift.Load()))) }
+	store.now = r.sched.now
+	if err := r.sched.Load(ctx); err != nil {
+		r.t.Fatal(err)
+	}
+	go r.sched.Run(ctx)
+	r.stop = func() {
+		cancel()
+		<-r.sched.done
+		r.target.wg.Wait()
+		if err := r.store.Close(context.Background()); err != nil {
+			r.t.Error(err)
+		}
+	}
+}
+
+// create makes a job from JSON fields over a plain GET.
+func (r *loopRig) create(id, fields string) {
+	r.t.Helper()
+	d := Definition{TargetURL: "http://" + id + ".example/", Method: "GET", Timezone: "UTC"}
+	if err := json.Unmarshal([]byte(fields), &d); err != nil {
+		r.t.Fatal(err)
+	}
+	if _, _, err := r.store.CreateJob(context.Background(), NewJob{JobID: id, Definition: &d}); err != nil {
+		r.t.Fatal(err)
+	}
+	synctest.Wait()
+}
+
+// sleep lets d pass and everything settle.
+func (r *loopRig) sleep(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// calls gives the calls made so far as seconds since t0, with a * for attempts after the first.
+func (r *loopRig) calls(t0 time.Time) string {
+	r.target.mu.Lock()
+	defer r.target.mu.Unlock()
+	out := ""
+	for _, c := range r.target.calls {
+		out += fmt.Sprintf(" %g", c.at.Time().Sub(t0.UTC()).Seconds())
+		if c.Attempt > 1 {
+			out += "*"
+		}
+	}
+	if out == "" {
+		return out
+	}
+	return out[1:]
+}
+
+// rows gives the runs of a job in order of scheduled_at, as brief does.
+func (r *loopRig) rows(id string, t0 time.Time) string {
+	r.t.Helper()
+	page, _, err := r.store.Runs(r.t.Context(), RunFilter{JobID: id, Limit: 1000})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	var rows []*Run
+	for _, v := range page {
+		rows = append(rows, v.Run)
+	}
+	slices.Reverse(rows)
+	return brief(rows, t0)
+}
+
+func (r *loopRig) expect(what, got, want string) {
+	r.t.Helper()
+	if got != want {
+		r.t.Errorf("%s:\n got %s\nwant %s", what, got, want)
+	}
+}
+
+// inBubble runs test in synthetic time, which starts at midnight UTC 2000-01-01.
+func inBubble(t *testing.T, took time.Duration, test func(r *loopRig, t0 time.Time)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		r := newLoopRig(t, took)
+		test(r, time.Now())
+		r.stop()
+	})
+}
+
+func TestFiresOnTime(t *testing.T) {
+	inBubble(t, 200*time.Millisecond, func(r *loopRig, t0 time.Time) {
+		r.create("a", `{"schedule_type":"interval","interval":{"seconds":10}}`)
+		r.create("b", `{"schedule_type":"date","run_at":"2000-01-01T00:00:25"}`)
+		r.create("c", `{"schedule_type":"cron","cron":{"second":"*/30"}}`)
+		r.sleep(41 * time.Second)
+		r.expect("calls", r.calls(t0), "10 20 25 30 30 40")
+		r.expect("a", r.rows("a", t0), "succeeded 10; succeeded 20; succeeded 30; succeeded 40")
+		job, err := r.store.Job(r.t.Context(), "b")
+		if err != nil || job.State != StateCompleted {
+			t.Errorf("a date job that has run: %+v %v", job, err)
+		}
+	})
+}
+
+// TestThousandJobs: nothing is lost and nothing waits when a thousand jobs fire in the same second, thirty times.
+func TestThousandJobs(t *testing.T) {
+	inBubble(t, time.Millisecond, func(r *loopRig, t0 time.Time) {
+		for i := range 1000 {
+			r.create(fmt.Sprintf("job%d", i), `{"schedule_type":"interval","interval":{"seconds":1,"start_date":"2000-01-01T00:01:00"}}`)
+		}
+		r.sleep(time.Minute + 29*time.Second + 500*time.Millisecond)
+		if n := len(r.target.calls); n != 30_000 {
+			t.Errorf("%d calls, want 30000", n)
+		}
+	})
+}
+
+func TestOverlap(t *testing.T) {
+	const every = `{"schedule_type":"interval","interval":{"seconds":10},"overlap":"%s","max_instances":%d}`
+	for _, c := range []struct {
+		overlap   string
+		instances int
+		calls     string
+		rows      string
+	}{
+		{"skip", 1, "10 40", "succeeded 10; skipped 20 max_instances; skipped 30 max_instances; running 40"},
+		{"queue", 1, "10 35", "succeeded 10; running 20; pending 30 max_instances; pending 40 max_instances"},
+		{"replace", 1, "10 20 30 40", "canceled 10 replaced; canceled 20 replaced; canceled 30 replaced; running 40"},
+		{"skip", 2, "10 20 40", "succeeded 10; succeeded 20; skipped 30 max_instances; running 40"},
+	} {
+		inBubble(t, 25*time.Second, func(r *loopRig, t0 time.Time) {
+			r.create("a", fmt.Sprintf(every, c.overlap, c.instances))
+			r.sleep(49 * time.Second)
+			r.expect(c.overlap+" calls", r.calls(t0), c.calls)
+			r.expect(c.overlap, r.rows("a", t0), c.rows)
+		})
+	}
+}
+
+// TestRestart: what was missed while the server was down follows the job's catch-up settings.
+func TestRestart(t *testing.T) {
+	for _, c := range []struct{ fields, calls, rows string }{
+		{``, "10 75 80", "succeeded 10; coalesced 20..60 x5 coalesced; succeeded 70; succeeded 80"},
+		{`,"coalesce":false`, "10 75 75.1 75.2 75.3 75.4 75.5 80", "succeeded 10; succeeded 20; succeeded 30; succeeded 40; succeeded 50; succeeded 60; succeeded 70; succeeded 80"},
+		{`,"coalesce":false,"catchup_limit":2`, "10 75 75.1 80", "succeeded 10; missed 20..50 x4 catchup_limit; succeeded 60; succeeded 70; succeeded 80"},
+		{`,"misfire_grace_time":3`, "10 80", "succeeded 10; missed 20..70 x6 misfire_grace_time; succeeded 80"},
+		{`,"misfire_grace_time":null`, "10 75 80", "succeeded 10; coalesced 20..60 x5 coalesced; succeeded 70; succeeded 80"},
+	} {
+		inBubble(t, 100*time.Millisecond, func(r *loopRig, t0 time.Time) {
+			r.create("a", `{"schedule_type":"interval","interval":{"seconds":10}`+c.fields+`}`)
+			r.sleep(15 * time.Second)
+			r.stop()
+			r.sleep(60 * time.Second)
+			r.start()
+			r.sleep(6 * time.Second)
+			r.expect(c.fields+" calls", r.calls(t0), c.calls)
+			r.expect(c.fields, r.rows("a", t0), c.rows)
+		})
+	}
+}
+
+// TestLongGap: a month of missed seconds is counted beside the loop and becomes one row.
+func TestLongGap(t *testing.T) {
+	inBubble(t, 100*time.Millisecond, func(r *loopRig, t0 time.Time) {
+		r.create("a", `{"schedule_type":"interval","interval":{"seconds":1},"misfire_grace_time":0}`)
+		r.create("b", `{"schedule_type":"interval","interval":{"seconds":600}}`)
+		r.sleep(1500 * time.Millisecond)
+		r.stop()
+		r.sleep(200_000 * time.Second)
+		r.start()
+		r.sleep(time.Second)
+		r.expect("a", r.rows("a", t0), "succeeded 1; missed 2..200001 x200000 misfire_grace_time; succeeded 200002")
+		r.expect("b", r.rows("b", t0), "coalesced 600..199200 x332 coalesced; succeeded 199800")
+	})
+}
+
+// TestRetriesWaitInTheHeap: a retry keeps its time over a restart, and one that is too late ends its run.
+func TestRetriesWaitInTheHeap(t *testing.T) {
+	for _, c := range []struct {
+		down        time.Duration
+		calls, rows string
+	}{
+		{0, "10 41*", "succeeded 10"},
+		{20 * time.Second, "10 41*", "succeeded 10"},
+		{60 * time.Second, "10 75*", "succeeded 10"},
+		{400 * time.Second, "10", "failed 10 retry_expired"},
+	} {
+		inBubble(t, time.Second, func(r *loopRig, t0 time.Time) {
+			r.target.answer = func(d Dispatch) (time.Duration, Status) {
+				if d.Attempt == 1 {
+					return time.Second, Retrying
+				}
+				return time.Second, Succeeded
+			}
+			r.create("a", `{"schedule_type":"date","run_at":"2000-01-01T00:00:10"}`)
+			r.sleep(15 * time.Second)
+			if c.down > 0 {
+				r.stop()
+				r.sleep(c.down)
+				r.start()
+			}
+			r.sleep(40 * time.Second)
+			r.expect("calls", r.calls(t0), c.calls)
+			r.expect("rows", r.rows("a", t0), c.rows)
+		})
+	}
+}
+
+// TestSlots: calls to a host that hangs wait for each other, not the calls to another; and the total is a limit too.
+func TestSlots(t *testing.T) {
+	inBubble(t, time.Hour, func(r *loopRig, t0 time.Time) {
+		r.target.answer = func(d Dispatch) (time.Duration, Status) {
+			if d.host.name == "other.example:80" {
+				return time.Millisecond, Succeeded
+			}
+			return 10 * time.Minute, Succeeded
+		}
+		for i := range 60 {
+			r.create(fmt.Sprintf("slow%d", i), `{"target_url":"http://slow.example/","schedule_type":"date","run_at":"2000-01-01T00:00:10"}`)
+		}
+		r.create("fast", `{"target_url":"http://other.example/","schedule_type":"interval","interval":{"seconds":1}}`)
+		r.sleep(30 * time.Second)
+		slow, fast := 0, 0
+		for _, c := range r.target.calls {
+			if c.host.name == "other.example:80" {
+				fast++
+				if lag := c.at.Sub(c.DueAt); lag > 0 {
+					t.Errorf("a call to the other host left %s late", lag)
+				}
+			} else {
+				slow++
+			}
+		}
+		if slow != 20 || fast != 30 {
+			t.Errorf("%d calls to the slow host, %d to the other; want 20, 30", slow, fast)
+		}
+		r.sleep(10 * time.Minute)
+		missed := 0
+		for i := range 60 {
+			if r.rows(fmt.Sprintf("slow%d", i), t0) == "missed 10 misfire_grace_time" {
+				missed++
+			}
+		}
+		if missed != 40 {
+			r.t.Errorf("%d of the 40 that found no slot in time are missed", missed)
+		}
+	})
+}
+
+func TestTotalLimit(t *testing.T) {
+	inBubble(t, 10*time.Second, func(r *loopRig, t0 time.Time) {
+		r.sched.slots.maxTotal = 5
+		for i := range 12 {
+			r.create(fmt.Sprintf("j%d", i), fmt.Sprintf(`{"target_url":"http://h%d.example/","schedule_type":"date","run_at":"2000-01-01T00:00:10"}`, i%3))
+		}
+		r.sleep(50 * time.Second)
+		r.expect("calls", r.calls(t0), "10 10 10 10 10 20 20 20 20 20 30 30")
+	})
+}
+
+// TestPause: nothing fires and nothing is made up for while paused; a retry is held back and goes on afterwards.
+func TestPause(t *testing.T) {
+	inBubble(t, time.Second, func(r *loopRig, t0 time.Time) {
+		r.target.answer = func(d Dispatch) (time.Duration, Status) {
+			if d.ScheduledAt.Time().Equal(t0.Add(10 * time.Second)) {
+				return time.Second, []Status{Retrying, Succeeded}[min(d.Attempt-1, 1)]
+			}
+			return time.Second, Succeeded
+		}
+		r.create("a", `{"schedule_type":"interval","interval":{"seconds":10},"max_instances":3}`)
+		r.sleep(25 * time.Second)
+		if _, err := r.store.PauseJob(r.t.Context(), "a", "maintenance", 0); err != nil {
+			r.t.Fatal(err)
+		}
+		r.sleep(40 * time.Second)
+		if _, err := r.store.ResumeJob(r.t.Context(), "a"); err != nil {
+			r.t.Fatal(err)
+		}
+		r.sleep(10 * time.Second)
+		r.expect("calls", r.calls(t0), "10 20 65* 70")
+		if _, err := r.store.PauseJob(r.t.Context(), "a", "", instantOf(t0.Add(95*time.Second))); err != nil {
+			r.t.Fatal(err)
+		}
+		r.sleep(26 * time.Second)
+		r.expect("after a pause that ended by itself", r.calls(t0), "10 20 65* 70 100")
+	})
+}
+
+// TestEdit: an edit loses no firing and doubles none, and what is called afterwards is the new definition.
+func TestEdit(t *testing.T) {
+	inBubble(t, time.Second, func(r *loopRig, t0 time.Time) {
+		r.create("a", `{"schedule_type":"cron","cron":{"second":"*/10"}}`)
+		r.sleep(20 * time.Second) // the edit comes in the very instant of a firing
+		for i := range 3 {
+			_, err := r.store.UpdateJob(r.t.Context(), "a", func(j *Job) (*Definition, error) {
+				d := *j.Definition
+				d.TargetURL = fmt.Sprintf("http://a.example/%d", i)
+				return &d, nil
+			})
+			if err != nil {
+				r.t.Fatal(err)
+			}
+		}
+		r.sleep(25 * time.Second)
+		r.expect("calls", r.calls(t0), "10 20 30 40")
+		for i, c := range r.target.calls {
+			if want := []int{1, 1, 4, 4}[i]; c.Version != want {
+				t.Errorf("call %d was made under version %d, want %d", i, c.Version, want)
+			}
+		}
+	})
+}
+
+// TestClockSteps: the wall clock jumps; no scheduled time is called twice, and late ones follow the grace.
+func TestClockSteps(t *testing.T) {
+	for _, c := range []struct {
+		step, wait time.Duration
+		rows       string
+	}{
+		{time.Hour, 700 * time.Second, "succeeded 600; succeeded 1200; coalesced 1800..4200 x5 coalesced; succeeded 4800; succeeded 5400"},
+		{-time.Hour, 4200 * time.Second, "succeeded 600; succeeded 1200; succeeded 1800"},
+		{24 * time.Hour, 700 * time.Second, "succeeded 600; succeeded 1200; coalesced 1800..87000 x143 coalesced; succeeded 87600; succeeded 88200"},
+		{24*time.Hour + 400*time.Second, 100 * time.Second, "succeeded 600; succeeded 1200; missed 1800..87600 x144 misfire_grace_time"},
+	} {
+		inBubble(t, time.Second, func(r *loopRig, t0 time.Time) {
+			r.create("a", `{"schedule_type":"interval","interval":{"minutes":10}}`)
+			r.sleep(1250 * time.Second)
+			r.shift.Store(int64(c.step))
+			r.sleep(c.wait)
+			r.expect(c.step.String(), r.rows("a", t0), c.rows)
+		})
+	}
+}
+
+// TestStop: after the stop nothing starts, and a claim that was under way is not lost.
+func TestStop(t *testing.T) {
+	inBubble(t, 3*time.Second, func(r *loopRig, t0 time.Time) {
+		r.create("a", `{"schedule_type":"interval","interval":{"seconds":5}}`)
+		r.sleep(6 * time.Second)
+		r.stop()
+		r.sleep(time.Minute)
+		r.start()
+		r.expect("rows", r.rows("a", t0)[:len("succeeded 5")], "succeeded 5")
+		r.sleep(time.Second)
+		r.expect("calls", r.calls(t0), "5 68")
+	})
+}
+
+// TestManualRun: a run by hand is an instance like any other, and may be made while the job is paused.
+func TestManualRun(t *testing.T) {
+	inBubble(t, 20*time.Second, func(r *loopRig, t0 time.Time) {
+		r.create("a", `{"schedule_type":"cron","cron":{"minute":"*/5"}}`)
+		r.sleep(10 * time.Second)
+		for range 2 {
+			if _, err := r.store.RunNow(r.t.Context(), "a"); err != nil {
+				r.t.Fatal(err)
+			}
+		}
+		r.sleep(41 * time.Second)
+		r.expect("one after the other", r.calls(t0), "10 30")
+		if _, err := r.store.PauseJob(r.t.Context(), "a", "", 0); err != nil {
+			r.t.Fatal(err)
+		}
+		if _, err := r.store.RunNow(r.t.Context(), "a"); err != nil {
+			r.t.Fatal(err)
+		}
+		r.sleep(30 * time.Second)
+		r.expect("while paused", r.calls(t0), "10 30 51")
+	})
+}
