@@ -22,20 +22,20 @@ type jobStore interface {
 	ResumeJob(ctx context.Context, jobID string) (*Job, error)
 	Job(ctx context.Context, jobID string) (*Job, error)
 	// Jobs reads one page, in the order of creation; next is the After of the following page, 0 at the end.
-	Jobs(ctx context.Context, f JobFilter, each func(*Job) error) (next int64, err error)
+	Jobs(ctx context.Context, f JobFilter) (page []*Job, next int64, err error)
 
 	RunNow(ctx context.Context, jobID string) (*Run, error)
 	RerunRun(ctx context.Context, run int64) (*Run, error)
 	// CancelRun ends a waiting run. A running one is returned as it is: its call has to be ended.
 	CancelRun(ctx context.Context, run int64) (*Run, error)
-	// BackfillJob makes runs for firings of the past.
-	BackfillJob(ctx context.Context, jobID string, b Backfill) ([]*Run, error)
+	// Backfill makes runs for firings of the past.
+	Backfill(ctx context.Context, jobID string, b BackfillRequest) ([]*Run, error)
 	Run(ctx context.Context, run int64) (RunView, error)
-	// Runs reads one page, newest first; next is the After of the following page, zero at the end.
-	Runs(ctx context.Context, f RunFilter) (runs []RunView, next RunCursor, err error)
-	// RunID is the text form of a run's key, RunKey its reverse: errNotFound for what is none of this database.
+	// Runs reads one page, newest first; next is the Cursor of the following page, "" at the end.
+	Runs(ctx context.Context, f RunFilter) (runs []RunView, next string, err error)
+	// RunID is the text form of a run's key, ParseRunID its reverse: errNotFound for what is none of this database.
 	RunID(run int64) string
-	RunKey(text string) (int64, error)
+	ParseRunID(text string) (int64, error)
 	// Health is nil while the database takes writes.
 	Health() error
 }

@@ -148,10 +148,10 @@ const (
 // million jobs nor a slow client holds memory or a snapshot of the database.
 func (a *api) listJobs(w http.ResponseWriter, r *http.Request) error {
 	q := readQuery(r)
-	f := JobFilter{Limit: q.whole("limit", 0, 1, maxLimit), State: q.choice("state", "scheduled", "paused", "completed"), Tags: q.list("tag"), Text: q.text("q")}
-	after, ok := decodeCursor("j", q.text("cursor"), 1)
-	if f.After = after[0]; !ok {
-		q.fault("cursor", wrongCursor)
+	f := JobFilter{Limit: q.whole("limit", 0, 1, maxLimit), State: q.choice("state", "scheduled", "paused", "completed"), Tags: q.list("tag"), Q: q.text("q")}
+	after, ok := decodeCursor(q.text("cursor"))
+	if f.After = after; !ok {
+		q.fault("cursor", "must be a next_cursor of an earlier answer")
 	}
 	if err := q.done(); err != nil {
 		return err
@@ -160,24 +160,25 @@ func (a *api) listJobs(w http.ResponseWriter, r *http.Request) error {
 		return a.listPage(w, r, f)
 	}
 	f.Limit = streamPage
-	began := false
-	for {
-		var rows []byte
-		next, err := a.store.Jobs(r.Context(), f, func(j *Job) error {
-			b, err := marshal(a.showRow(j))
-			if began || len(rows) > 0 {
-				rows = append(rows, ",\n"...)
-			}
-			rows = append(rows, b...)
-			return err
-		})
+	for began, first := false, true; ; {
+		page, next, err := a.store.Jobs(r.Context(), f)
 		if err != nil {
 			return err
 		}
+		var rows []byte
 		if !began {
 			w.Header().Set("Content-Type", "application/json")
-			rows = append([]byte(`{"jobs":[`), rows...)
-			began = true
+			rows, began = []byte(`{"jobs":[`), true
+		}
+		for _, j := range page {
+			b, err := marshal(a.showRow(j))
+			if err != nil {
+				return err
+			}
+			if !first {
+				rows = append(rows, ",\n"...)
+			}
+			rows, first = append(rows, b...), false
 		}
 		if next == 0 {
 			rows = append(rows, "]}\n"...)
@@ -191,53 +192,40 @@ func (a *api) listJobs(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *api) listPage(w http.ResponseWriter, r *http.Request, f JobFilter) error {
-	out := struct {
-		Jobs []jobRow `json:"jobs"`
-		Next *string  `json:"next_cursor"`
-	}{Jobs: []jobRow{}}
-	next, err := a.store.Jobs(r.Context(), f, func(j *Job) error {
-		out.Jobs = append(out.Jobs, a.showRow(j))
-		return nil
-	})
+	page, next, err := a.store.Jobs(r.Context(), f)
 	if err != nil {
 		return err
 	}
+	out := struct {
+		Jobs []jobRow `json:"jobs"`
+		Next *string  `json:"next_cursor"`
+	}{Jobs: make([]jobRow, len(page))}
+	for i, j := range page {
+		out.Jobs[i] = a.showRow(j)
+	}
 	if next != 0 {
-		cursor := encodeCursor("j", next)
+		cursor := encodeCursor(next)
 		out.Next = &cursor
 	}
 	return writeJSON(w, http.StatusOK, out)
 }
 
-const wrongCursor = "must be a next_cursor of an earlier answer to the same question"
-
-// encodeCursor hides what a cursor is made of: clients are not to build on it. kind tells the lists apart.
-func encodeCursor(kind string, keys ...int64) string {
-	b := []byte(kind)
-	for _, k := range keys {
-		b = append(strconv.AppendInt(b, k, 36), '.')
-	}
-	return base64.RawURLEncoding.EncodeToString(b)
+// encodeCursor hides what a cursor is made of: clients are not to build on it.
+func encodeCursor(after int64) string {
+	return base64.RawURLEncoding.EncodeToString([]byte("j" + strconv.FormatInt(after, 10)))
 }
 
-// decodeCursor gives the n keys of a cursor of that kind, zeros for "".
-func decodeCursor(kind, s string, n int) (keys []int64, ok bool) {
-	keys = make([]int64, n)
+func decodeCursor(s string) (after int64, ok bool) {
 	if s == "" {
-		return keys, true
+		return 0, true
 	}
 	b, err := base64.RawURLEncoding.DecodeString(s)
-	text, mine := strings.CutPrefix(string(b), kind)
-	parts := strings.Split(text, ".")
-	if err != nil || !mine || len(parts) != n+1 {
-		return keys, false
+	number, mine := strings.CutPrefix(string(b), "j")
+	if err != nil || !mine {
+		return 0, false
 	}
-	for i := range keys {
-		if keys[i], err = strconv.ParseInt(parts[i], 36, 64); err != nil {
-			return keys, false
-		}
-	}
-	return keys, true
+	after, err = strconv.ParseInt(number, 10, 64)
+	return after, err == nil && after >= 0
 }
 
 // pauseJob is POST /jobs/{job_id}/pause, with or without a body.

@@ -51,13 +51,9 @@ func (a *api) pageOfRuns(w http.ResponseWriter, r *http.Request, q *query, f Run
 		q.fault("to", "must not be before from")
 	}
 	f.HTTPStatus = q.whole("http_status", 0, 100, 599)
-	f.Text = q.text("q")
+	f.Q = q.text("q")
 	f.Limit = q.whole("limit", 100, 1, maxLimit)
-	after, ok := decodeCursor("r", q.text("cursor"), 2)
-	if !ok {
-		q.fault("cursor", wrongCursor)
-	}
-	f.After = RunCursor{instant(after[0]), after[1]}
+	f.Cursor = q.text("cursor")
 	if err := q.done(); err != nil {
 		return err
 	}
@@ -72,9 +68,8 @@ func (a *api) pageOfRuns(w http.ResponseWriter, r *http.Request, q *query, f Run
 	for i, run := range runs {
 		out.Runs[i] = a.showRun(run, false)
 	}
-	if next != (RunCursor{}) {
-		cursor := encodeCursor("r", int64(next.At), next.ID)
-		out.Next = &cursor
+	if next != "" {
+		out.Next = &next
 	}
 	return writeJSON(w, http.StatusOK, out)
 }
@@ -141,7 +136,7 @@ func (a *api) cancelRun(w http.ResponseWriter, r *http.Request) error {
 // runKey is the database key of the run in the path.
 func (a *api) runKey(r *http.Request) (int64, error) {
 	id := r.PathValue("run_id")
-	key, err := a.store.RunKey(id)
+	key, err := a.store.ParseRunID(id)
 	return key, about("run", id, err)
 }
 
@@ -162,7 +157,7 @@ func (a *api) backfillJob(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(w, r, false, &req); err != nil {
 		return err
 	}
-	b := Backfill{All: req.Only == "all", DryRun: req.DryRun}
+	b := BackfillRequest{All: req.Only == "all", DryRun: req.DryRun}
 	var faults, more []Fault
 	b.From, faults = instantField("from", req.From, true)
 	b.To, more = instantField("to", req.To, true)
@@ -184,7 +179,7 @@ func (a *api) backfillJob(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return about("job", id, err)
 	}
-	runs, err := a.store.BackfillJob(r.Context(), id, b)
+	runs, err := a.store.Backfill(r.Context(), id, b)
 	if err != nil {
 		return about("job", id, err)
 	}

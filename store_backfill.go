@@ -101,7 +101,7 @@ func (s *Store) backfillPlan(ctx context.Context, j *Job, b BackfillRequest) (wa
 		}
 	}
 	seen := 0
-	for at := nextAfter(plan, b.From-1); at != 0 && at <= to; at = nextAfter(plan, at) {
+	for at := nextAfter(plan, max(b.From-1, 1)); at != 0 && at <= to; at = nextAfter(plan, at) {
 		if seen++; seen > maxBackfillPlan {
 			return nil, fmt.Errorf("%w: more than %d firings are planned in this range", errTooMany, maxBackfillPlan)
 		}

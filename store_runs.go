@@ -115,6 +115,11 @@ func (r *Reader) Runs(ctx context.Context, f RunFilter) (page []RunView, next st
 	if err != nil {
 		return nil, "", err
 	}
+	for _, s := range f.Statuses { // they become part of the SQL
+		if _, ended := countQueries[s]; !ended && !s.Open() {
+			return nil, "", fmt.Errorf("%q is not a status", s)
+		}
+	}
 	if f.JobID != "" {
 		var job int64
 		err := r.read.QueryRowContext(ctx, "SELECT id FROM jobs WHERE job_id = ? AND deleted_at IS NULL", f.JobID).Scan(&job)
@@ -193,10 +198,10 @@ func (f *RunFilter) sources() (where []string) {
 		return []string{"?1 = 0"} // runs_time
 	}
 	open := false
-	for _, s := range f.Statuses {
+	for i, s := range f.Statuses {
 		if s.Open() {
 			open = true
-		} else if _, ok := countQueries[s]; ok {
+		} else if !slices.Contains(f.Statuses[:i], s) {
 			where = append(where, "?1 = 0 AND r.status = '"+string(s)+"'") // runs_ended: a literal, because the index is partial
 		}
 	}
