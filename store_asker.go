@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 )
@@ -163,4 +164,52 @@ func (t *tx) rate(j *Job) float64 {
 		last = next
 	}
 	return fastest
+}
+
+// noteJob keeps a change of a job: before and after are not to change any more, after may be shared with the answer.
+func (t *tx) noteJob(before, after *Job) {
+	if t.by == nil {
+		return
+	}
+	kept, detail := *after, ""
+	switch {
+	case after.DeletedAt != 0:
+		t.note(before, nil, "")
+		return
+	case before.State != after.State:
+		detail = before.State + " → " + after.State
+	case before.definition == after.definition:
+		detail = "unchanged"
+	}
+	t.note(before, &kept, "%s", detail)
+}
+
+// noteRun keeps what was done to a run of j.
+func (t *tx) noteRun(j *Job, r *Run) {
+	if t.by != nil {
+		t.note(j, j, "run %s", t.s.RunID(r.ID))
+	}
+}
+
+// ownedJobs remembers, while a list is read, which jobs the asker sees.
+type ownedJobs struct {
+	by *asker
+	of map[int64]bool
+}
+
+// has looks a job up in the list's own snapshot: taking another connection while one is held could wait for ever.
+func (o ownedJobs) has(ctx context.Context, snapshot *sql.Tx, job int64) (bool, error) {
+	if _, limited := o.by.limited(); !limited {
+		return true, nil
+	}
+	seen, known := o.of[job]
+	if !known {
+		var owner string
+		if err := snapshot.QueryRowContext(ctx, "SELECT owner FROM jobs WHERE id = ?", job).Scan(&owner); err != nil {
+			return false, err
+		}
+		seen = o.by.sees(owner)
+		o.of[job] = seen
+	}
+	return seen, nil
 }

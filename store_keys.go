@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"teiki/internal/door"
@@ -38,7 +39,7 @@ func keyScan(scan func(...any) error) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	if k.Scopes, err = door.ParseScopes(splitList(scopes)); err != nil {
+	if k.Scopes, err = door.ParseScopes(strings.FieldsFunc(scopes, func(r rune) bool { return r == ',' })); err != nil {
 		return nil, fmt.Errorf("key %s: scopes %w", k.Prefix, err)
 	}
 	if k.AllowIP, err = door.ParseNets(nets); err != nil {
