@@ -38,7 +38,7 @@ func TestDecodeFaults(t *testing.T) {
 		{"fine", `{"name":"x","n":2.0,"f":1e3,"on":true,"raw":{"a":[1]},"table":{"k":"v"},"list":[{"pointer":"/a","equals":null}],"inner":{}}`, nil},
 		{"null is absent", `{"name":null,"n":null,"table":null,"list":null,"inner":null}`, nil},
 		{"not an object", `[]`, []Fault{{"", "the body must be a JSON object, not a list"}}},
-		{"null", `null`, []Fault{{"", "must be a JSON object, not null"}}},
+		{"null", `null`, []Fault{{"", "the body must be a JSON object, not null"}}},
 		{"all at once", `{"nam":"x","n":"1","f":true,"on":1,"table":[],"list":{},"inner":3}`, []Fault{
 			{"nam", `is not a known field; did you mean "name"?`},
 			{"n", "must be a whole number, not a string"},

@@ -51,7 +51,7 @@ func (d *decoding) decode(path string, raw []byte, v reflect.Value) {
 	}
 	if raw[0] == 'n' {
 		if path == "" {
-			d.fault("", "must be a JSON object, not null")
+			d.fault("", "the body must be a JSON object, not null")
 		}
 		return
 	}
