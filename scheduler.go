@@ -29,7 +29,7 @@ type Scheduler struct {
 	batch    []*step // claims decided in this turn
 	inFlight int     // claims handed to the ledger
 	stopping bool
-	blocked  instant // nothing is claimed before this: the database has just refused
+	blocked  time.Time // nothing is claimed before this: the database has just refused. Monotonic: the wall clock may step.
 
 	// Readable from anywhere, written by Run.
 	stats struct {

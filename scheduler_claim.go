@@ -30,8 +30,8 @@ func (s *Scheduler) act(ctx context.Context, e *entry, now instant) {
 	if e.state != idle || e.gone || e.policy == nil {
 		return
 	}
-	if now < s.blocked {
-		s.heap.set(e, s.blocked)
+	if wait := time.Until(s.blocked); wait > 0 {
+		s.heap.set(e, now.Add(wait)+1)
 		return
 	}
 	if e.paused && e.until != 0 && e.until <= now {
@@ -181,7 +181,7 @@ func (s *Scheduler) flush() {
 func (s *Scheduler) claimed(ctx context.Context, steps []*step, held []bool, err error) {
 	s.inFlight--
 	if err != nil {
-		s.blocked = s.now().Add(claimRetry)
+		s.blocked = time.Now().Add(claimRetry)
 	}
 	for i, st := range steps {
 		e := st.entry

@@ -1,5 +1,7 @@
 package main
 
+import "slices"
+
 // host counts the calls that are out to one host:port, and keeps the entries that wait for one of them to end. A slow host
 // fills its own slots and nobody else's.
 type host struct {
@@ -70,6 +72,18 @@ func (s *slots) wait(e *entry) {
 	} else {
 		s.queue = append(s.queue, e)
 	}
+}
+
+// leave takes e out of the queue where it waits: it is about to wait for another host, or for none.
+func (s *slots) leave(e *entry) {
+	if !e.queued {
+		return
+	}
+	e.queued = false
+	s.queued--
+	here := func(o *entry) bool { return o == e }
+	e.host.queue = slices.DeleteFunc(e.host.queue, here)
+	s.queue = slices.DeleteFunc(s.queue, here)
 }
 
 // next takes the entry that has waited longest for a slot that is free now, after a call to h has ended. Those that wait for
