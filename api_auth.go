@@ -47,7 +47,32 @@ type gate struct {
 	now      func() time.Time
 
 	failures *door.Limiter // per address
+	budget   runBudget
 	recorded *door.Limiter // entries of failed logins in the audit, over all addresses
+}
+
+// openGate makes the door of the server that serves from a database.
+func openGate(ctx context.Context, s *Settings, store *Store, log *slog.Logger, listener net.Addr) (*gate, error) {
+	keys, err := store.Keys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	valid := false
+	for _, k := range keys {
+		valid = valid || k.Valid(store.now())
+	}
+	return newGate(s, store, log, listener, valid)
+}
+
+// localGate is the door of an API that only this machine reaches, without access control.
+func localGate(s *Settings, records recordStore, log *slog.Logger) *gate {
+	local := *s
+	local.Auth, local.JWTKey = "none", ""
+	g, err := newGate(&local, records, log, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, false)
+	if err != nil {
+		panic(err) // nothing is left that can fail: -allow-host was checked when it was read
+	}
+	return g
 }
 
 // newGate makes the door that the settings ask for. listener is where the API listens; keys tells whether the database has
@@ -82,12 +107,12 @@ func newGate(s *Settings, records recordStore, log *slog.Logger, listener net.Ad
 	case loopback:
 		g.open = true
 	default:
-		return nil, fmt.Errorf("%w: %s can be reached from other machines, and nothing says who may come in. Choose one:\n"+
+		return nil, usage("%s can be reached from other machines, and nothing says who may come in. Choose one:\n"+
 			"  teiki key create -name NAME -scopes admin   makes an API key; then start again\n"+
 			"  -auth required                              the same, keys follow later\n"+
 			"  -jwt-key FILE                               takes JSON Web Tokens\n"+
 			"  -auth none                                  lets everybody in who can reach the address\n"+
-			"  -listen 127.0.0.1:8000                      serves this machine alone", errUsage, listener)
+			"  -listen 127.0.0.1:8000                      serves this machine alone", listener)
 	}
 	g.guarded = g.open && loopback
 	return g, nil
@@ -99,13 +124,14 @@ func isLoopback(a net.Addr) bool {
 }
 
 // admit judges a request for the operation with that pattern ("" = none) and gives it its asker, or the answer that refuses it.
+// The request is given back in any case.
 func (g *gate) admit(r *http.Request, pattern string) (*http.Request, error) {
 	from := door.ClientAddress(r.RemoteAddr, r.Header.Values("X-Forwarded-For"), g.proxies)
 	if len(g.allow) > 0 && !g.allow.Contain(from) {
-		return nil, newProblem(http.StatusForbidden, "address_denied", "this address may not use the API; -allow-ip says which may")
+		return r, newProblem(http.StatusForbidden, "address_denied", "this address may not use the API; -allow-ip says which may")
 	}
 	if err := g.guard(r); err != nil {
-		return nil, err
+		return r, err
 	}
 	by := &asker{Actor: "local", All: true, Address: from.String(), Action: pattern, Quota: g.quota}
 	if g.open || isOpenRoute(pattern, g.openDocs) {
@@ -116,9 +142,9 @@ func (g *gate) admit(r *http.Request, pattern string) (*http.Request, error) {
 	}
 	scopes, err := g.login(r, from, by, pattern)
 	if err != nil {
-		return nil, err
+		return r, err
 	}
-	by.All = scopes.Has(door.Admin)
+	by.Scopes, by.All = scopes, scopes.Has(door.Admin)
 	need, ok := routeScopes[pattern]
 	if !ok {
 		need = 0
@@ -127,7 +153,7 @@ func (g *gate) admit(r *http.Request, pattern string) (*http.Request, error) {
 		}
 	}
 	if !scopes.Has(need) {
-		return nil, newProblem(http.StatusForbidden, "scope_missing", fmt.Sprintf("this needs the scope %s; yours are: %s", need, scopes))
+		return r, newProblem(http.StatusForbidden, "scope_missing", fmt.Sprintf("this needs the scope %s; yours are: %s", need, scopes))
 	}
 	return r.WithContext(withAsker(r.Context(), by)), nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -13,7 +14,7 @@ import (
 // doorSettings are the rows of the settings table about who may come in.
 func doorSettings() []setting {
 	return []setting{
-		{"auth", "RULE", "auto", "auto: access control when there are API keys or -jwt-key, else only on a loopback address without; required: always; none: never",
+		{"auth", "RULE", "auto", "access control: auto (by API keys and -jwt-key where there are any; without them only a loopback address is served, and openly), required, or none",
 			func(s *Settings, v string) error { return setChoice(&s.Auth, v, "auto", "required", "none") }},
 		{"allow-ip", "NETWORKS", "", "networks and addresses that may use the API, with commas; empty = all",
 			func(s *Settings, v string) error { return setNets(&s.AllowIP, v) }},
@@ -32,7 +33,9 @@ func doorSettings() []setting {
 		{"jwt-leeway", "DURATION", "30s", "how far the clocks of issuer and server may differ",
 			func(s *Settings, v string) error { return setDuration(&s.JWTLeeway, v, 0, time.Hour) }},
 		{"jwt-owner-claim", "NAME", "sub", "claim with the owner",
-			func(s *Settings, v string) error { return setText(&s.JWTOwnerClaim, v, "the name of a claim such as sub") }},
+			func(s *Settings, v string) error {
+				return setText(&s.JWTOwnerClaim, v, "the name of a claim such as sub")
+			}},
 		{"jwt-scope-claim", "NAME", "scope", "claim with the scopes (read, run, write, admin), a list or a text with spaces",
 			func(s *Settings, v string) error {
 				return setText(&s.JWTScopeClaim, v, "the name of a claim such as scope")
@@ -60,6 +63,9 @@ func setHosts(p *[]string, v string) error {
 	for _, h := range strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ' ' }) {
 		if strings.ContainsAny(h, "/@?#*") {
 			return fmt.Errorf("has %q, which is no host name: use for example teiki.example.com or teiki.example.com:8443", h)
+		}
+		if err := http.NewCrossOriginProtection().AddTrustedOrigin("http://" + h); err != nil {
+			return fmt.Errorf("has %q, which is no host name: %w", h, err)
 		}
 		*p = append(*p, strings.ToLower(h))
 	}

@@ -3,8 +3,9 @@ package main
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
+
+	"teiki/internal/door"
 )
 
 // asker is who asks for something, and on what terms. It rides in the context from the API's door to the store, which judges
@@ -12,15 +13,17 @@ import (
 type asker struct {
 	Actor   string // for the audit: key:PREFIX, jwt:OWNER, local
 	Owner   string // sees and changes the objects of this owner, and makes new ones for it
+	Scopes  door.Scopes
 	All     bool   // sees and changes every owner's
 	Address string // of the client
 	Action  string // the operation: method and path pattern
 	Quota   quota
 
-	DryRun  bool             // do everything but keep it: the change ends with errDryRun and leaves its outcome in Dry
-	Check   func(*Job) error // a condition on the job as it stands in the transaction; nil = none
-	Receipt *receipt         // to be written with the change; nil = none
-	Dry     []*Job           // what the jobs would have become
+	MustExist bool             // the job must exist: none is created
+	DryRun    bool             // do everything but keep it: the change ends with errDryRun and leaves its outcome in Dry
+	Check     func(*Job) error // a condition on the job as it stands in the transaction; nil = none
+	Receipt   *receipt         // to be written with the change; nil = none
+	Dry       []*Job           // what the jobs would have become
 }
 
 // quota bounds what one owner may have; 0 = no limit.
@@ -28,12 +31,6 @@ type quota struct {
 	Jobs int
 	Runs float64 // planned runs per second at most, over all jobs
 }
-
-// errDryRun ends a change that was only tried.
-var errDryRun = errors.New("this was a dry run")
-
-// errQuota refuses what an owner's quota does not allow.
-var errQuota = errors.New("the quota is used up")
 
 type askerKey struct{}
 

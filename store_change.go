@@ -41,6 +41,8 @@ func (t *tx) put(n NewJob) (job *Job, created bool, err error) {
 	var before *Job
 	job, err = t.anyJob(n.JobID)
 	switch {
+	case errors.Is(err, errNotFound) && t.by != nil && t.by.MustExist:
+		err = errPrecondition
 	case errors.Is(err, errNotFound):
 		created = true
 		job, err = t.create(n, at)

@@ -17,9 +17,6 @@ type receipt struct {
 	Body        []byte
 }
 
-// errReused says that an Idempotency-Key came before, with another request.
-var errReused = errors.New("the Idempotency-Key was used for another request")
-
 // Receipt reads the asker's receipt for a key; errNotFound when nothing was done under it, or it is forgotten.
 func (r *Reader) Receipt(ctx context.Context, actor, key string, now instant) (*receipt, error) {
 	c := &receipt{Key: key}
