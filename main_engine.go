@@ -26,7 +26,8 @@ func startEngine(ctx context.Context, s *Settings, log *slog.Logger, checks ...f
 	var err error
 	e.store, err = openStore(ctx, s.DB, storeOptions{
 		Log: log, Policy: s.Policy, KeepRuns: s.KeepRuns, KeepPeriod: s.KeepPeriod, KeepAudit: s.KeepAudit,
-		Changed: func(job int64) { e.scheduler.Wake(job); e.events.jobChanged(job, instantOf(time.Now())) }, // no change comes before the API serves
+		Committed: e.metrics.observeCommit,
+		Changed:   func(job int64) { e.scheduler.Wake(job); e.events.jobChanged(job, instantOf(time.Now())) }, // no change comes before the API serves
 	})
 	if err != nil {
 		return nil, err
@@ -50,6 +51,7 @@ func startEngine(ctx context.Context, s *Settings, log *slog.Logger, checks ...f
 		return nil, closeStore(err)
 	}
 	e.scheduler = newScheduler(e.events.watch(e.store), e.executor, s, log)
+	e.scheduler.uncalled = e.metrics.observeUncalled
 	if err := e.scheduler.Load(ctx); err != nil {
 		return nil, closeStore(fmt.Errorf("loading the jobs: %w", err))
 	}

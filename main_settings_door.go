@@ -1,10 +1,8 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -69,14 +67,5 @@ func setHosts(p *[]string, v string) error {
 		}
 		*p = append(*p, strings.ToLower(h))
 	}
-	return nil
-}
-
-func setRate(p *float64, v string) error {
-	n, err := strconv.ParseFloat(v, 64)
-	if err != nil || !(n >= 0) || n > 1e6 {
-		return errors.New("is not a number of runs per second from 0 to 1000000, such as 5 or 0.5")
-	}
-	*p = n
 	return nil
 }

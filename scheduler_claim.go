@@ -122,6 +122,7 @@ func (s *Scheduler) claim(e *entry, out settlement, now instant) {
 	if c.From == 0 && len(c.Starts) == 0 && len(c.Ends) == 0 {
 		if short {
 			s.slots.wait(e)
+			s.awaitRate(e.host)
 		}
 		s.rekey(e)
 		return
@@ -206,6 +207,11 @@ func (s *Scheduler) start(st *step) {
 	for _, run := range st.replace {
 		s.caller.Cancel(run, errReplaced)
 	}
+	for _, r := range c.Rows {
+		if s.uncalled != nil && !r.Status.Open() {
+			s.uncalled(r)
+		}
+	}
 	for _, x := range c.Ends {
 		e.update(OpenRun{Run: x.Run, Status: x.Status})
 	}
@@ -267,4 +273,14 @@ func (s *Scheduler) giveBack(ctx context.Context, h *host, n int) {
 			s.act(ctx, e, s.now())
 		}
 	}
+	s.awaitRate(h)
+}
+
+// awaitRate wakes the loop when the rate of h allows another call to those who wait for one.
+func (s *Scheduler) awaitRate(h *host) {
+	if s.slots.rate == 0 || h.awaited || len(h.queue) == 0 || s.slots.room(h) > 0 {
+		return
+	}
+	h.awaited = true
+	time.AfterFunc(s.slots.ready(h), func() { s.send(event{kind: hostReady, host: h}) })
 }

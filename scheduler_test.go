@@ -515,3 +515,24 @@ func TestEditLeavesTheQueue(t *testing.T) {
 		r.expect("the edit settled the firing that waited, and it leaves at once", r.rows(waiting, t0), "succeeded 10")
 	})
 }
+
+// TestRatePerHost: calls to one host keep their distance; another host's are not held up.
+func TestRatePerHost(t *testing.T) {
+	inBubble(t, time.Millisecond, func(r *loopRig, t0 time.Time) {
+		r.sched.slots.rate = 2
+		for i := range 6 {
+			r.create(fmt.Sprintf("j%d", i), `{"target_url":"http://limited.example/","schedule_type":"date","run_at":"2000-01-01T00:00:10"}`)
+		}
+		r.create("k", `{"target_url":"http://other.example/","schedule_type":"date","run_at":"2000-01-01T00:00:10"}`)
+		r.sleep(15 * time.Second)
+		limited := []string{}
+		for _, c := range r.target.calls {
+			if c.host.name == "limited.example:80" {
+				limited = append(limited, c.at.Time().Sub(t0.UTC()).Round(10*time.Millisecond).String())
+			} else if c.at.Sub(c.DueAt) != 0 {
+				r.t.Errorf("the other host's call was late by %s", c.at.Sub(c.DueAt))
+			}
+		}
+		r.expect("calls", fmt.Sprint(limited), "[10s 10.5s 11s 11.5s 12s 12.5s]")
+	})
+}
