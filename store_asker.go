@@ -95,6 +95,11 @@ func (t *tx) conclude() error {
 		by.Dry = nil
 		for _, c := range t.traces {
 			if c.after != nil {
+				if c.after.Definition == nil {
+					if err := c.after.parse(); err != nil {
+						return err
+					}
+				}
 				by.Dry = append(by.Dry, c.after)
 			}
 		}
