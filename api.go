@@ -106,7 +106,7 @@ func closed(h handler) handler {
 // newAPI makes the handler of the whole API.
 func newAPI(e *engine, s *Settings, log *slog.Logger) *api {
 	a := &api{store: e.store, settings: s, log: log, now: time.Now, metrics: e.metrics, alive: e.alive, mux: http.NewServeMux(),
-		calls: e.executor.env(), cancel: func(run int64) { e.executor.Cancel(run, errCanceled) }}
+		calls: e.executor.env(), cancel: func(run int64) { e.scheduler.Cancel(run) }}
 	a.records, a.lister, a.events, a.gate = e.store, e.store, e.events, localGate(s, e.store, log)
 	for _, rt := range append(a.routes(), a.moreRoutes()...) {
 		a.mux.Handle(rt.pattern, a.adapt(a.terms(rt.pattern, rt.handle)))

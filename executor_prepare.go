@@ -8,9 +8,11 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"teiki/internal/schedule"
+	"teiki/internal/secret"
 	"teiki/internal/template"
 )
 
@@ -31,8 +33,9 @@ type prepared struct {
 	signing []*template.Template
 	success *success
 
-	credentials []string // what its author wrote out and must not be shown
-	secrets     []string // the names it refers to
+	credentials []string       // what its author wrote out and must not be shown
+	mask        func() masking // of credentials alone
+	secrets     []string       // the names it refers to
 }
 
 type headerTemplate struct {
@@ -82,6 +85,7 @@ func prepare(jobID string, d *Definition) *prepared {
 		}
 	}
 	p.credentials = credentialsOf(d)
+	p.mask = sync.OnceValue(func() masking { return secret.NewMasker(p.credentials...) })
 	c.body(d)
 	c.headers(d)
 	c.auth(d)

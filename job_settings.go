@@ -53,6 +53,7 @@ type Settings struct {
 	JWTLeeway      time.Duration
 	JWTOwnerClaim  string
 	JWTScopeClaim  string
-	QuotaJobs      int     // per owner, 0 = no limit
-	QuotaRuns      float64 // per owner and second, 0 = no limit
+	QuotaJobs      int           // per owner, 0 = no limit
+	QuotaRuns      float64       // per owner and second, 0 = no limit
+	SweepEvery     time.Duration // between two goes at deleting old history, 0 = the store's own; measuring alone sets it
 }

@@ -25,7 +25,7 @@ func startEngine(ctx context.Context, s *Settings, log *slog.Logger, checks ...f
 	e := &engine{metrics: newMetrics(), events: newEvents(time.Now()), loopDone: make(chan struct{})}
 	var err error
 	e.store, err = openStore(ctx, s.DB, storeOptions{
-		Log: log, Policy: s.Policy, KeepRuns: s.KeepRuns, KeepPeriod: s.KeepPeriod, KeepAudit: s.KeepAudit,
+		Log: log, Policy: s.Policy, KeepRuns: s.KeepRuns, KeepPeriod: s.KeepPeriod, KeepAudit: s.KeepAudit, SweepEvery: s.SweepEvery,
 		Committed: e.metrics.observeCommit,
 		Changed:   func(job int64) { e.scheduler.Wake(job); e.events.jobChanged(job, instantOf(time.Now())) }, // no change comes before the API serves
 	})

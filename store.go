@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -58,6 +59,7 @@ type storeOptions struct {
 	KeepRuns   int           // history per job by count, 0 = no limit
 	KeepPeriod time.Duration // history by age, 0 = no limit
 	KeepAudit  time.Duration // audit by age, 0 = no limit
+	SweepEvery time.Duration // 0 = sweepEvery
 }
 
 // openStore opens the database at path for this process alone, makes it if it does not exist, upgrades it if it is older, and
@@ -69,7 +71,7 @@ func openStore(ctx context.Context, path string, opt storeOptions) (s *Store, er
 		return nil, fmt.Errorf("database: %w", err)
 	}
 	s = &Store{log: opt.Log, policy: opt.Policy, changed: opt.Changed,
-		keep: retention{runs: opt.KeepRuns, period: opt.KeepPeriod}, keepAudit: opt.KeepAudit,
+		keep: retention{runs: opt.KeepRuns, period: opt.KeepPeriod, every: cmp.Or(opt.SweepEvery, sweepEvery)}, keepAudit: opt.KeepAudit,
 		now:  func() instant { return instantOf(time.Now()) },
 		stmt: map[string]*sql.Stmt{}, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	if s.log == nil {
