@@ -36,4 +36,5 @@ type Settings struct {
 
 	KeepRuns   int           // retention per job by count, 0 = no limit
 	KeepPeriod time.Duration // retention by age, 0 = no limit
+	SweepEvery time.Duration // between two goes at deleting old history, 0 = the store's own; measuring alone sets it
 }

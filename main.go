@@ -42,7 +42,7 @@ type environment struct {
 	stdout, stderr io.Writer
 }
 
-// command is a subcommand: `teiki NAME …`. Its error is printed by run; a usageError makes the exit code 2.
+// command is a subcommand: `teiki NAME …`. One without help is for another command's use, and not listed. Its error is printed by run; a usageError makes the exit code 2.
 type command struct {
 	name, args, help string
 	run              func(ctx context.Context, args []string, env environment) error
@@ -51,6 +51,9 @@ type command struct {
 // commands lists the subcommands in the order of the help text. Without one, teiki serves.
 func commands() []command {
 	return []command{
+		{"bench", "[-quick] [-only CASES] [-json]", "measure this machine against what is promised; -h says more", measure},
+		{"bench-server", "", "", runBenchServer},
+		{"bench-target", "", "", runBenchTarget},
 		{"egress", "URL", "explain whether calls may reach a URL, and by which rule", explain},
 		{"version", "", "print the version and exit", printVersion},
 		{"verify", "[-db FILE] [-from TIME] [-to TIME] [-json]", "compare the plan of every job with its rows; exit code 1 on a difference", verify},
@@ -93,7 +96,9 @@ func dispatch(ctx context.Context, args []string, env environment) error {
 		if c.name == args[0] {
 			return c.run(ctx, args[1:], env)
 		}
-		names = append(names, c.name)
+		if c.help != "" {
+			names = append(names, c.name)
+		}
 	}
 	if args[0] == "help" {
 		return serve(ctx, []string{"-h"}, env)

@@ -26,7 +26,7 @@ func startEngine(ctx context.Context, s *Settings, log *slog.Logger) (*engine, e
 	e := &engine{metrics: newMetrics(), loopDone: make(chan struct{})}
 	var err error
 	e.store, err = openStore(ctx, s.DB, storeOptions{
-		Log: log, Policy: s.Policy, KeepRuns: s.KeepRuns, KeepPeriod: s.KeepPeriod,
+		Log: log, Policy: s.Policy, KeepRuns: s.KeepRuns, KeepPeriod: s.KeepPeriod, SweepEvery: s.SweepEvery,
 		Committed: e.metrics.observeCommit,
 		Changed:   func(job int64) { e.scheduler.Wake(job) }, // no change comes before the API serves
 	})

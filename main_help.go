@@ -13,6 +13,9 @@ func printHelp(w io.Writer) {
 	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tab, "  teiki [flags]\tserve the API and run the jobs")
 	for _, c := range commands() {
+		if c.help == "" {
+			continue
+		}
 		fmt.Fprintf(tab, "  %s\t%s\n", strings.TrimRight("teiki "+c.name+" "+c.args, " "), c.help)
 	}
 	_ = tab.Flush()

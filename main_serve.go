@@ -21,6 +21,11 @@ func serve(ctx context.Context, args []string, env environment) error {
 	if err != nil {
 		return err
 	}
+	return serveWith(ctx, s, env)
+}
+
+// serveWith is serve after its settings are read.
+func serveWith(ctx context.Context, s *Settings, env environment) error {
 	log, err := newLogger(env.stderr, s)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -58,6 +59,7 @@ type storeOptions struct {
 
 	KeepRuns   int           // history per job by count, 0 = no limit
 	KeepPeriod time.Duration // history by age, 0 = no limit
+	SweepEvery time.Duration // 0 = sweepEvery
 }
 
 // openStore opens the database at path for this process alone, makes it if it does not exist, upgrades it if it is older, and
@@ -80,7 +82,7 @@ func openStoreFile(ctx context.Context, path string, opt storeOptions) (s *Store
 		return nil, fmt.Errorf("database: %w", err)
 	}
 	s = &Store{log: opt.Log, policy: opt.Policy, changed: opt.Changed,
-		keep: retention{runs: opt.KeepRuns, period: opt.KeepPeriod},
+		keep: retention{runs: opt.KeepRuns, period: opt.KeepPeriod, every: cmp.Or(opt.SweepEvery, sweepEvery)},
 		now:  func() instant { return instantOf(time.Now()) },
 		stmt: map[string]*sql.Stmt{}, zones: map[string]string{}, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	if s.log == nil {

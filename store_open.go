@@ -52,9 +52,11 @@ func readerDSN(path string) string {
 
 // Reader is the part of the store that only reads. It may be open in any number of processes, also beside the server.
 type Reader struct {
-	read   *sql.DB
-	id     uint64 // meta 'id': the database's part of every run_id
-	cached planCache
+	read *sql.DB
+	// Prepared, because compiling them costs several times as much as running them.
+	timer, version *sql.Stmt
+	id             uint64 // meta 'id': the database's part of every run_id
+	cached         planCache
 }
 
 // openReader opens the database at path for reading alone, as `teiki verify` does beside a running server.
@@ -97,10 +99,16 @@ func newReader(ctx context.Context, path string, connections int) (*Reader, erro
 		db.Close()
 		return nil, err
 	}
+	for query, st := range map[string]**sql.Stmt{timerQuery: &r.timer, versionQuery: &r.version} {
+		if *st, err = db.PrepareContext(ctx, query); err != nil {
+			db.Close()
+			return nil, err
+		}
+	}
 	return r, nil
 }
 
-// Close gives the reading connections up.
+// Close gives the reading connections up, and its statements with them.
 func (r *Reader) Close() error { return r.read.Close() }
 
 // inspect refuses a file that this program must not touch, before anything opens it for writing. No file, or an empty one, is

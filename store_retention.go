@@ -21,6 +21,7 @@ const (
 type retention struct {
 	runs   int           // newest rows per job, 0 = no limit
 	period time.Duration // 0 = no limit
+	every  time.Duration // between two sweeps
 }
 
 // prune is what is to be deleted of one job: ended runs scheduled up to `to` whose key is below `key`.
@@ -35,7 +36,7 @@ type prune struct {
 func (s *Store) sweepForever() {
 	for {
 		select {
-		case <-time.After(sweepEvery):
+		case <-time.After(s.keep.every):
 		case <-s.quit.Done():
 			return
 		}

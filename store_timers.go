@@ -23,7 +23,7 @@ func (r *Reader) Timers(ctx context.Context, each func(Timer) error) error {
 		return err
 	}
 	defer snapshot.Rollback()
-	open, err := openRuns(ctx, snapshot, "")
+	open, err := openRuns(ctx, snapshot)
 	if err != nil {
 		return err
 	}
@@ -69,34 +69,41 @@ func (r *Reader) Timers(ctx context.Context, each func(Timer) error) error {
 	return rows.Err()
 }
 
+// timerQuery reads one job with its open runs, a row for each: one statement sees one snapshot.
+const timerQuery = `SELECT j.deleted_at IS NOT NULL, p.job IS NOT NULL, coalesce(p.until_at, 0),
+		j.id, t.version, j.schedule, j.anchor_at, j.policy, j.host, coalesce(t.next_at, 0), t.cursor_at,
+		coalesce(r.id, 0), coalesce(r.version, 0), coalesce(r.trigger, ''), coalesce(r.status, ''), coalesce(r.scheduled_at, 0),
+		coalesce(r.due_at, r.scheduled_at, 0), coalesce(r.started_at, 0), coalesce(r.attempt, 0)
+	FROM jobs j JOIN timers t ON t.job = j.id
+	LEFT JOIN pauses p INDEXED BY pauses_open ON p.job = j.id AND p.resumed_at IS NULL
+	LEFT JOIN runs r INDEXED BY runs_open ON r.job = j.id AND r.status IN ('pending', 'running', 'retrying')
+	WHERE j.id = ? ORDER BY r.id`
+
 // Timer reads one job; see ledger.
 func (r *Reader) Timer(ctx context.Context, job int64) (t Timer, ok bool, err error) {
-	snapshot, err := r.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	rows, err := r.timer.QueryContext(ctx, job)
 	if err != nil {
 		return t, false, err
 	}
-	defer snapshot.Rollback()
+	defer rows.Close()
 	var deleted bool
-	err = snapshot.QueryRowContext(ctx, `SELECT j.deleted_at IS NOT NULL, EXISTS (SELECT 1 FROM pauses p WHERE p.job = j.id AND p.resumed_at IS NULL),
-		coalesce((SELECT p.until_at FROM pauses p WHERE p.job = j.id AND p.resumed_at IS NULL), 0), `+timerColumns+" WHERE j.id = ?", job).
-		Scan(&deleted, &t.Paused, &t.PauseUntil, &t.Job, &t.Version, &t.Schedule, &t.Anchor, &t.Policy, &t.Host, &t.NextAt, &t.CursorAt)
-	if errors.Is(err, sql.ErrNoRows) {
-		return t, false, nil
+	for rows.Next() {
+		var o OpenRun
+		if err := rows.Scan(&deleted, &t.Paused, &t.PauseUntil, &t.Job, &t.Version, &t.Schedule, &t.Anchor, &t.Policy, &t.Host,
+			&t.NextAt, &t.CursorAt, &o.Run, &o.Version, &o.Trigger, &o.Status, &o.ScheduledAt, &o.DueAt, &o.StartedAt, &o.Attempt); err != nil {
+			return t, false, err
+		}
+		ok = true
+		if o.Run != 0 {
+			t.Open = append(t.Open, o)
+		}
 	}
-	if err != nil {
-		return t, false, err
-	}
-	open, err := openRuns(ctx, snapshot, " AND job = ?", job)
-	if err != nil {
-		return t, false, err
-	}
-	t.Open = open[job]
-	return t, !deleted || len(t.Open) > 0, nil
+	return t, ok && (!deleted || len(t.Open) > 0), rows.Err()
 }
 
 // openRuns reads the runs that have not ended, by job, each job's in the order of their keys.
-func openRuns(ctx context.Context, snapshot *sql.Tx, where string, args ...any) (map[int64][]OpenRun, error) {
-	rows, err := snapshot.QueryContext(ctx, "SELECT "+openColumns+where+" ORDER BY job, id", args...)
+func openRuns(ctx context.Context, snapshot *sql.Tx) (map[int64][]OpenRun, error) {
+	rows, err := snapshot.QueryContext(ctx, "SELECT "+openColumns+" ORDER BY job, id")
 	if err != nil {
 		return nil, err
 	}
@@ -136,12 +143,25 @@ type planKey struct {
 
 // Definition reads the definition that a run was made under; see ledger. errNotFound when retention has removed it.
 func (r *Reader) Definition(ctx context.Context, job int64, version int) (string, *Definition, error) {
-	p, err := r.Plan(ctx, job, version)
+	var p Plan
+	var text, timing string
+	var anchor instant
+	err := r.version.QueryRowContext(ctx, job, version).Scan(&p.JobID, &text, &timing, &anchor)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil, errNotFound
+	}
 	if err != nil {
 		return "", nil, err
 	}
+	if p.Definition, err = parseDefinition(text); err != nil {
+		return "", nil, fmt.Errorf("job %s, version %d: %w", p.JobID, version, err)
+	}
 	return p.JobID, p.Definition, nil
 }
+
+// versionQuery reads one version of a job, present or former.
+const versionQuery = `SELECT j.job_id, coalesce(v.definition, j.definition), coalesce(v.schedule, j.schedule), coalesce(v.anchor_at, j.anchor_at)
+	FROM jobs j LEFT JOIN versions v ON v.job = j.id AND v.version = ?2 WHERE j.id = ?1 AND (j.version = ?2 OR v.version IS NOT NULL)`
 
 // Plan reads one version of a job; errNotFound when there is none (any more).
 func (r *Reader) Plan(ctx context.Context, job int64, version int) (*Plan, error) {
@@ -155,9 +175,7 @@ func (r *Reader) Plan(ctx context.Context, job int64, version int) (*Plan, error
 	var text, timing string
 	var anchor instant
 	p = new(Plan)
-	err := r.read.QueryRowContext(ctx, `SELECT j.job_id, coalesce(v.definition, j.definition), coalesce(v.schedule, j.schedule), coalesce(v.anchor_at, j.anchor_at)
-		FROM jobs j LEFT JOIN versions v ON v.job = j.id AND v.version = ?2 WHERE j.id = ?1 AND (j.version = ?2 OR v.version IS NOT NULL)`, job, version).
-		Scan(&p.JobID, &text, &timing, &anchor)
+	err := r.version.QueryRowContext(ctx, job, version).Scan(&p.JobID, &text, &timing, &anchor)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, errNotFound
 	}
