@@ -76,11 +76,11 @@ func TestZoneData(t *testing.T) {
 	for i, zone := range []string{"Etc/GMT-9", "Etc/GMT-8", "Etc/GMT-10"} {
 		zoneFile(t, filepath.Join(dir, fmt.Sprint(i)), "Asia/Tokyo", zone)
 	}
-	start := func(i int) *process {
+	start := func(i int) *serverProcess {
 		t.Setenv("ZONEINFO", filepath.Join(dir, fmt.Sprint(i)))
 		return startBinary(t, bin, db)
 	}
-	stop := func(p *process) {
+	stop := func(p *serverProcess) {
 		t.Helper()
 		if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)
@@ -99,7 +99,7 @@ func TestZoneData(t *testing.T) {
 			t.Errorf("verify with data %d: %v, want at least %d under former data\n%s", i, err, former, out)
 		}
 	}
-	next := func(p *process, id string) time.Time {
+	next := func(p *serverProcess, id string) time.Time {
 		t.Helper()
 		at, err := time.Parse(time.RFC3339, fmt.Sprint(p.api.want(200, "GET", "/jobs/"+id, "").object["next_run_time"]))
 		if err != nil {
@@ -107,7 +107,7 @@ func TestZoneData(t *testing.T) {
 		}
 		return at
 	}
-	create := func(p *process, id, when string) {
+	create := func(p *serverProcess, id, when string) {
 		t.Helper()
 		p.api.want(201, "POST", "/jobs", fmt.Sprintf(`{"job_id":%q,"timezone":"Asia/Tokyo",%s,"target_url":%q}`, id, when, target.URL))
 	}
