@@ -8,6 +8,7 @@ import (
 	"path"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -56,6 +57,9 @@ type api struct {
 	gate     *gate // who may come in
 	inFlight inFlight
 	mux      *http.ServeMux
+
+	histories histories  // what the ledger is compared from
+	comparing sync.Mutex // held by the one comparison that goes on
 }
 
 // handler answers one request, or returns the error that problemOf turns into the answer.
@@ -86,6 +90,7 @@ func (a *api) routes() []route {
 		{"POST /runs/{run_id}/rerun", closed(a.rerunRun)},
 		{"POST /runs/{run_id}/cancel", closed(a.cancelRun)},
 		{"POST /schedules/preview", closed(a.preview)},
+		{"GET /ledger", a.ledger},
 		{"GET /healthz", a.healthz},
 		{"GET /readyz", a.readyz},
 		{"GET /metrics", a.serveMetrics},
@@ -105,7 +110,7 @@ func closed(h handler) handler {
 
 // newAPI makes the handler of the whole API.
 func newAPI(e *engine, s *Settings, log *slog.Logger) *api {
-	a := &api{store: e.store, settings: s, log: log, now: time.Now, metrics: e.metrics, alive: e.alive, mux: http.NewServeMux(),
+	a := &api{store: e.store, settings: s, log: log, now: time.Now, metrics: e.metrics, alive: e.alive, mux: http.NewServeMux(), histories: e.store,
 		calls: e.executor.env(), cancel: func(run int64) { e.scheduler.Cancel(run) }}
 	a.records, a.lister, a.events, a.gate = e.store, e.store, e.events, localGate(s, e.store, log)
 	for _, rt := range append(a.routes(), a.moreRoutes()...) {

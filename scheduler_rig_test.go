@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -244,3 +245,52 @@ func (r *loopRig) verify() *tally {
 	}
 	return sum
 }
+
+// callsOf gives the calls of one job as scheduled seconds since t0, a * for attempts after the first.
+func (r *loopRig) callsOf(id string, t0 time.Time) string {
+	r.t.Helper()
+	job, err := r.store.Job(context.Background(), id)
+	r.do(job, err)
+	r.target.mu.Lock()
+	defer r.target.mu.Unlock()
+	var out []string
+	for _, c := range r.target.calls {
+		if c.Job != job.ID {
+			continue
+		}
+		s := fmt.Sprintf("%g", c.ScheduledAt.Time().Sub(t0.UTC()).Seconds())
+		if c.Attempt > 1 {
+			s += "*"
+		}
+		out = append(out, s)
+	}
+	return strings.Join(out, " ")
+}
+
+// noneTwice: no scheduled time of a job is called under two runs, and no attempt twice.
+func (r *loopRig) noneTwice() {
+	r.t.Helper()
+	r.target.mu.Lock()
+	defer r.target.mu.Unlock()
+	type firing struct {
+		job int64
+		at  instant
+	}
+	runs, attempts := map[firing]int64{}, map[[2]int64]bool{}
+	for _, c := range r.target.calls {
+		if c.Trigger == BySchedule {
+			f := firing{c.Job, c.ScheduledAt}
+			if other, ok := runs[f]; ok && other != c.Run {
+				r.t.Errorf("job %d is called for %s under two runs", c.Job, c.ScheduledAt.Time())
+			}
+			runs[f] = c.Run
+		}
+		a := [2]int64{c.Run, int64(c.Attempt)}
+		if attempts[a] {
+			r.t.Errorf("attempt %d of run %d is made twice", c.Attempt, c.Run)
+		}
+		attempts[a] = true
+	}
+}
+
+func splitRows(rows string) []string { return strings.Split(rows, "; ") }
