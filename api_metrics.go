@@ -3,6 +3,7 @@ package main
 import (
 	"net/http"
 	"runtime"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -80,6 +81,14 @@ func (m *metrics) observeAttempt(d Dispatch, f Finish) {
 	m.runs.WithLabelValues(string(f.Status)).Inc()
 	m.duration.Observe(max(0, f.FinishedAt.Sub(f.StartedAt).Seconds()))
 }
+
+// observeUncalled counts firings that ended without a call: missed, skipped, coalesced.
+func (m *metrics) observeUncalled(r *Run) {
+	m.runs.WithLabelValues(string(r.Status)).Add(float64(max(r.Count, 1)))
+}
+
+// observeCommit is told how long each commit of the database took.
+func (m *metrics) observeCommit(took time.Duration) { m.commits.Observe(took.Seconds()) }
 
 // serveMetrics is GET /metrics.
 func (a *api) serveMetrics(w http.ResponseWriter, r *http.Request) error {

@@ -50,7 +50,7 @@ func (a *api) preview(w http.ResponseWriter, r *http.Request) error {
 		faults = append(faults, Fault(f))
 	}
 	if sched != nil {
-		if f := sched.Check(start); f != nil && (from == 0 || !everFires(sched)) {
+		if f := sched.Check(start); f != nil && (from == 0 || !everFires(&d, a.settings.Timezone)) {
 			faults = append(faults, Fault(*f))
 		}
 	}
@@ -69,8 +69,9 @@ func (a *api) preview(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, out)
 }
 
-// everFires tells whether a schedule has a firing at all, be it in the past.
-func everFires(s *schedule.Schedule) bool {
+// everFires tells whether the valid schedule of d has a firing at all, be it in the past.
+func everFires(d *Definition, zone string) bool {
+	s, _ := schedule.Parse(d.source(1), zone) // an interval that began in 1970
 	_, ok := s.First(time.Unix(0, 0))
 	return ok
 }

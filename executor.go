@@ -48,6 +48,7 @@ type Executor struct {
 	proxies   *proxies
 	tokens    *tokenCache
 	cache     *cache[versionKey, *prepared]
+	loader    loader
 
 	mu     sync.Mutex
 	out    map[int64]context.CancelCauseFunc // by run: the calls that are out
@@ -85,6 +86,7 @@ func newExecutor(cfg executorConfig) (*Executor, error) {
 		return nil, err
 	}
 	e.tokens = newTokenCache(e)
+	e.loader.executor = e
 	return e, nil
 }
 
@@ -200,6 +202,9 @@ func (e *Executor) runID(run int64) string {
 // already committed. With a definition that can't be called both results are set.
 func (e *Executor) load(ctx context.Context, key versionKey) (*prepared, error) {
 	if p, ok := e.cache.get(key); ok {
+		return p, p.fault()
+	}
+	if p := e.loader.load(ctx, key); p != nil {
 		return p, p.fault()
 	}
 	var last error

@@ -115,6 +115,10 @@ func (t *attempting) exchangeAll(ctx context.Context, out outgoing) (answer, err
 		if err != nil {
 			return answer{}, err
 		}
+		if resp.StatusCode == http.StatusSwitchingProtocols {
+			_ = resp.Body.Close() // it is the bare connection now, which no deadline ends
+			return answer{}, &failure{classProtocol, classProtocol, "the target switches protocols (101), which was not asked for"}
+		}
 		got := answer{status: resp.StatusCode, protocol: resp.Proto, tls: resp.TLS, header: resp.Header,
 			contentType: resp.Header.Get("Content-Type"), retryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now())}
 		if location := resp.Header.Get("Location"); location != "" && isRedirect(resp.StatusCode) && !t.success.names(resp.StatusCode) {

@@ -112,7 +112,7 @@ func classify(ctx context.Context, err error) *failure {
 		strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		f.class = classTLS
 	case is[net.Error](err), is[syscall.Errno](err), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
-		errors.Is(err, net.ErrClosed), strings.Contains(err.Error(), "server closed idle connection"),
+		errors.Is(err, net.ErrClosed), strings.Contains(err.Error(), "client conn could not be established"), strings.Contains(err.Error(), "server closed idle connection"),
 		strings.Contains(err.Error(), "connection lost"), strings.HasPrefix(err.Error(), "proxyconnect"):
 		f.class = classConnect
 		if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() {

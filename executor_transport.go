@@ -90,6 +90,7 @@ func tlsConfigOf(s *Settings) (*tls.Config, error) {
 			return nil, fmt.Errorf("client-cert: %w", err)
 		}
 		c.GetClientCertificate = pair.get
+		c.ClientSessionCache = nil // a resumed session would go on with the former certificate after a rotation
 	}
 	return c, nil
 }

@@ -45,6 +45,9 @@ func parseJob(data []byte, now time.Time, s *Settings, env callEnv) (*jobRequest
 	if err != nil {
 		return nil, err
 	}
+	if len(faults) > 0 && faults[0].Field == "" { // not an object: its fields are not missing, there are none
+		return nil, invalid(faults)
+	}
 	if r.JobID != nil {
 		faults = append(faults, checkJobID(*r.JobID)...)
 	}

@@ -25,7 +25,8 @@ func startEngine(ctx context.Context, s *Settings, log *slog.Logger) (*engine, e
 	var err error
 	e.store, err = openStore(ctx, s.DB, storeOptions{
 		Log: log, Policy: s.Policy, KeepRuns: s.KeepRuns, KeepPeriod: s.KeepPeriod, SweepEvery: s.SweepEvery,
-		Changed: func(job int64) { e.scheduler.Wake(job) }, // no change comes before the API serves
+		Committed: e.metrics.observeCommit,
+		Changed:   func(job int64) { e.scheduler.Wake(job) }, // no change comes before the API serves
 	})
 	if err != nil {
 		return nil, err
@@ -44,6 +45,7 @@ func startEngine(ctx context.Context, s *Settings, log *slog.Logger) (*engine, e
 		return nil, closeStore(err)
 	}
 	e.scheduler = newScheduler(e.store, e.executor, s, log)
+	e.scheduler.uncalled = e.metrics.observeUncalled
 	if err := e.scheduler.Load(ctx); err != nil {
 		return nil, closeStore(fmt.Errorf("loading the jobs: %w", err))
 	}

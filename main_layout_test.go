@@ -5,6 +5,7 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -87,6 +88,58 @@ func checkFile(t *testing.T, path, family, leaf string) {
 			if family != "" && !slices.Contains(rule.families, family) || leaf != "" && rule.path == "database/sql" || leaf != "" && rule.leaf != "" && leaf != rule.leaf {
 				t.Errorf("%s imports %s, which is for %v %s alone", path, imported, rule.families, rule.leaf)
 			}
+		}
+	}
+}
+
+// Every test that the README names exists, and every guarantee names one.
+func TestGuaranteesAreTested(t *testing.T) {
+	files, err := filepath.Glob("*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaves, err := filepath.Glob("internal/*/*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tests strings.Builder
+	for _, file := range append(files, leaves...) {
+		src, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tests.Write(src)
+	}
+	for _, readme := range []string{"README.md", "README.ja.md"} {
+		text, err := os.ReadFile(readme)
+		if err != nil {
+			t.Fatal(err)
+		}
+		named := regexp.MustCompile("`(Test[A-Za-z]+)`").FindAllStringSubmatch(string(text), -1)
+		if len(named) < 12 {
+			t.Errorf("%s names %d tests, fewer than it has guarantees", readme, len(named))
+		}
+		for _, m := range named {
+			if !strings.Contains(tests.String(), "func "+m[1]+"(t *testing.T)") {
+				t.Errorf("%s names %s, which does not exist", readme, m[1])
+			}
+		}
+	}
+}
+
+// Every direct dependency has its reason in docs/architecture.md.
+func TestDependenciesHaveReasons(t *testing.T) {
+	mod, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	docs, err := os.ReadFile("docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.SplitSeq(string(mod), "\n") {
+		if module, _, ok := strings.Cut(strings.TrimSpace(line), " v"); ok && !strings.Contains(line, "// indirect") && !strings.Contains(string(docs), "| `"+module+"` | ") {
+			t.Errorf("docs/architecture.md gives no reason for %s", module)
 		}
 	}
 }

@@ -47,6 +47,8 @@ func settingsTable() []setting {
 			func(s *Settings, v string) error { return setInt(&s.MaxConcurrent, v, 1, 65536) }},
 		{"max-per-host", "N", "128", "calls out at one time to one host and port",
 			func(s *Settings, v string) error { return setInt(&s.MaxPerHost, v, 1, 65536) }},
+		{"max-rate-per-host", "N", "0", "calls per second to one host and port; 0 = no limit",
+			func(s *Settings, v string) error { return setRate(&s.MaxRatePerHost, v) }},
 
 		{"timeout", "DURATION", "30s", "timeout_sec of jobs that give none: one whole attempt",
 			func(s *Settings, v string) error { return setDuration(&s.Timeout, v, time.Millisecond, 24*time.Hour) }},
@@ -223,6 +225,15 @@ func setInt[T int | int64](p *T, v string, least, most int64) error {
 		return fmt.Errorf("is not a whole number from %d to %d", least, most)
 	}
 	*p = T(n)
+	return nil
+}
+
+func setRate(p *float64, v string) error {
+	n, err := strconv.ParseFloat(v, 64)
+	if err != nil || !(n == 0 || n >= 0.001 && n <= 1e6) {
+		return errors.New("is not a number of calls per second: 0, or from 0.001 to 1000000")
+	}
+	*p = n
 	return nil
 }
 

@@ -17,6 +17,7 @@ type Scheduler struct {
 	settings *Settings
 	log      *slog.Logger
 	now      func() instant // the wall clock; tests of clock steps replace it
+	uncalled func(r *Run)   // told of each row of firings that ended without a call, once it is on disk; nil = nobody. Set before Run.
 
 	events chan event
 	done   chan struct{} // closed when Run has returned: nobody waits for it any more
@@ -29,7 +30,7 @@ type Scheduler struct {
 	batch    []*step // claims decided in this turn
 	inFlight int     // claims handed to the ledger
 	stopping bool
-	blocked  instant // nothing is claimed before this: the database has just refused
+	blocked  time.Time // nothing is claimed before this: the database has just refused. Monotonic: the wall clock may step.
 
 	// Readable from anywhere, written by Run.
 	stats struct {
@@ -53,6 +54,7 @@ type event struct {
 	steps    []*step
 	held     []bool
 	dispatch Dispatch
+	host     *host
 	finish   *Finish
 	settled  *settled
 	err      error
@@ -67,6 +69,7 @@ const (
 	claimDone
 	callEnded
 	runFinished
+	hostReady
 )
 
 // newScheduler makes a scheduler that is idle until Run.
@@ -76,7 +79,7 @@ func newScheduler(l ledger, c caller, settings *Settings, log *slog.Logger) *Sch
 		now:    func() instant { return instantOf(time.Now()) },
 		events: make(chan event, 4096), done: make(chan struct{}),
 		jobs:  make(map[int64]*entry),
-		slots: slots{maxTotal: settings.MaxConcurrent, maxPerHost: settings.MaxPerHost, hosts: make(map[string]*host)},
+		slots: slots{maxTotal: settings.MaxConcurrent, maxPerHost: settings.MaxPerHost, rate: settings.MaxRatePerHost, hosts: make(map[string]*host)},
 		plans: plans{defaults: settings.Policy, schedules: make(map[string]*schedule.Schedule), policies: make(map[string]*Policy)},
 	}
 }
@@ -187,5 +190,8 @@ func (s *Scheduler) handle(ctx context.Context, ev event) {
 		s.release(ctx, ev.dispatch)
 	case runFinished:
 		s.finished(ctx, e, ev)
+	case hostReady:
+		ev.host.awaited = false
+		s.giveBack(ctx, ev.host, 0)
 	}
 }

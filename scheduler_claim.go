@@ -30,8 +30,8 @@ func (s *Scheduler) act(ctx context.Context, e *entry, now instant) {
 	if e.state != idle || e.gone || e.policy == nil {
 		return
 	}
-	if now < s.blocked {
-		s.heap.set(e, s.blocked)
+	if wait := time.Until(s.blocked); wait > 0 {
+		s.heap.set(e, now.Add(wait)+1)
 		return
 	}
 	if e.paused && e.until != 0 && e.until <= now {
@@ -122,6 +122,7 @@ func (s *Scheduler) claim(e *entry, out settlement, now instant) {
 	if c.From == 0 && len(c.Starts) == 0 && len(c.Ends) == 0 {
 		if short {
 			s.slots.wait(e)
+			s.awaitRate(e.host)
 		}
 		s.rekey(e)
 		return
@@ -181,7 +182,7 @@ func (s *Scheduler) flush() {
 func (s *Scheduler) claimed(ctx context.Context, steps []*step, held []bool, err error) {
 	s.inFlight--
 	if err != nil {
-		s.blocked = s.now().Add(claimRetry)
+		s.blocked = time.Now().Add(claimRetry)
 	}
 	for i, st := range steps {
 		e := st.entry
@@ -205,6 +206,11 @@ func (s *Scheduler) start(st *step) {
 	e, c := st.entry, &st.claim
 	for _, run := range st.replace {
 		s.caller.Cancel(run, errReplaced)
+	}
+	for _, r := range c.Rows {
+		if s.uncalled != nil && !r.Status.Open() {
+			s.uncalled(r)
+		}
 	}
 	for _, x := range c.Ends {
 		e.update(OpenRun{Run: x.Run, Status: x.Status})
@@ -267,4 +273,14 @@ func (s *Scheduler) giveBack(ctx context.Context, h *host, n int) {
 			s.act(ctx, e, s.now())
 		}
 	}
+	s.awaitRate(h)
+}
+
+// awaitRate wakes the loop when the rate of h allows another call to those who wait for one.
+func (s *Scheduler) awaitRate(h *host) {
+	if s.slots.rate == 0 || h.awaited || len(h.queue) == 0 || s.slots.room(h) > 0 {
+		return
+	}
+	h.awaited = true
+	time.AfterFunc(s.slots.ready(h), func() { s.send(event{kind: hostReady, host: h}) })
 }

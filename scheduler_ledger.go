@@ -21,6 +21,9 @@ type ledger interface {
 	Finish(f Finish, done func(accepted bool))
 	// Definition reads the definition that a run was made under.
 	Definition(ctx context.Context, job int64, version int) (jobID string, d *Definition, err error)
+	// Definitions reads many versions in one go. texts[i] is the JSON of keys[i]'s definition and names[i] its job_id; both are ""
+	// for one that is not found this way, a former version for example: Definition knows it.
+	Definitions(ctx context.Context, keys []versionKey) (names, texts []string, err error)
 	// Resume ends the pause of a job whose until has come (at is that instant).
 	Resume(ctx context.Context, job int64, at instant) error
 }

@@ -53,6 +53,7 @@ func (s *Scheduler) later(e *entry) {
 func (s *Scheduler) forget(e *entry) {
 	s.heap.remove(e)
 	if e.host != nil {
+		s.slots.leave(e)
 		s.slots.drop(e.host)
 	}
 	e.gone = true
@@ -72,6 +73,7 @@ func (s *Scheduler) fill(e *entry, t Timer) {
 	}
 	if e.host == nil || e.host.name != t.Host {
 		if e.host != nil {
+			s.slots.leave(e)
 			s.slots.drop(e.host)
 		}
 		e.host = s.slots.host(t.Host)

@@ -480,3 +480,59 @@ func TestManualRun(t *testing.T) {
 		r.expect("while paused", r.calls(t0), "10 30 51")
 	})
 }
+
+// TestEditLeavesTheQueue: a job that waits for a slot of a host that hangs goes on at once when it is moved to another.
+func TestEditLeavesTheQueue(t *testing.T) {
+	inBubble(t, time.Second, func(r *loopRig, t0 time.Time) {
+		r.target.answer = func(d Dispatch) (time.Duration, Status) {
+			if d.host.name == "other.example:80" {
+				return time.Millisecond, Succeeded
+			}
+			return time.Hour, Succeeded
+		}
+		for i := range 21 {
+			r.create(fmt.Sprintf("j%d", i), `{"target_url":"http://slow.example/","schedule_type":"interval","interval":{"seconds":10}}`)
+		}
+		r.sleep(12 * time.Second)
+		waiting := ""
+		for i := range 21 {
+			if id := fmt.Sprintf("j%d", i); r.rows(id, t0) == "" {
+				waiting = id
+			}
+		}
+		if waiting == "" {
+			r.t.Fatal("no job waits for a slot")
+		}
+		_, err := r.store.UpdateJob(r.t.Context(), waiting, func(j *Job) (*Definition, error) {
+			d := *j.Definition
+			d.TargetURL = "http://other.example/"
+			return &d, nil
+		})
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		r.sleep(time.Second)
+		r.expect("the edit settled the firing that waited, and it leaves at once", r.rows(waiting, t0), "succeeded 10")
+	})
+}
+
+// TestRatePerHost: calls to one host keep their distance; another host's are not held up.
+func TestRatePerHost(t *testing.T) {
+	inBubble(t, time.Millisecond, func(r *loopRig, t0 time.Time) {
+		r.sched.slots.rate = 2
+		for i := range 6 {
+			r.create(fmt.Sprintf("j%d", i), `{"target_url":"http://limited.example/","schedule_type":"date","run_at":"2000-01-01T00:00:10"}`)
+		}
+		r.create("k", `{"target_url":"http://other.example/","schedule_type":"date","run_at":"2000-01-01T00:00:10"}`)
+		r.sleep(15 * time.Second)
+		limited := []string{}
+		for _, c := range r.target.calls {
+			if c.host.name == "limited.example:80" {
+				limited = append(limited, c.at.Time().Sub(t0.UTC()).Round(10*time.Millisecond).String())
+			} else if c.at.Sub(c.DueAt) != 0 {
+				r.t.Errorf("the other host's call was late by %s", c.at.Sub(c.DueAt))
+			}
+		}
+		r.expect("calls", fmt.Sprint(limited), "[10s 10.5s 11s 11.5s 12s 12.5s]")
+	})
+}

@@ -11,7 +11,7 @@ const (
 	// A page looks at no more rows, and for no longer, than this; then it ends with a cursor, full or not. So a filter that
 	// matches little costs many short answers instead of one long one.
 	pageRows = 2000
-	pageTime = 12 * time.Millisecond
+	pageTime = 8 * time.Millisecond
 	// jobBatch rows are read at a time, so that no snapshot stays open and keeps the log from being reset.
 	jobBatch = 200
 )

@@ -56,6 +56,9 @@ func (s *Store) sweep(ctx context.Context, now instant) (deleted int, err error)
 			return deleted, err
 		}
 		after = last
+		if err := rest(ctx, time.Since(began)); err != nil {
+			return deleted, err
+		}
 		for len(work) > 0 {
 			step := time.Now()
 			done, rows, err := s.pruneStep(ctx, work, now)
@@ -67,9 +70,6 @@ func (s *Store) sweep(ctx context.Context, now instant) (deleted int, err error)
 			if err := rest(ctx, time.Since(step)); err != nil {
 				return deleted, err
 			}
-		}
-		if err := rest(ctx, time.Since(began)); err != nil {
-			return deleted, err
 		}
 	}
 }
@@ -186,14 +186,16 @@ func (t *tx) prune(p prune, limit int) (n int, err error) {
 		}
 		return n, err
 	}
+	if _, err := t.exec("UPDATE timers SET pruned_at = max(pruned_at, ?) WHERE job = ?", int64(pruned), p.job); err != nil {
+		return n, err
+	}
 	for _, query := range []string{
-		"UPDATE timers SET pruned_at = max(pruned_at, ?2) WHERE job = ?1",
 		// A version plans nothing after until_at, so that no run scheduled later was made under it.
 		`DELETE FROM versions WHERE job = ?1 AND until_at <= (SELECT pruned_at FROM timers WHERE job = ?1)
-			AND until_at < coalesce((SELECT min(scheduled_at) FROM runs WHERE job = ?1), ?2 + 1)`,
-		"DELETE FROM pauses WHERE job = ?1 AND resumed_at <= (SELECT pruned_at FROM timers WHERE job = ?1) AND ?2 >= 0",
+			AND until_at < coalesce((SELECT min(scheduled_at) FROM runs WHERE job = ?1), until_at + 1)`,
+		"DELETE FROM pauses WHERE job = ?1 AND resumed_at <= (SELECT pruned_at FROM timers WHERE job = ?1)",
 	} {
-		if _, err := t.exec(query, p.job, int64(pruned)); err != nil {
+		if _, err := t.exec(query, p.job); err != nil {
 			return n, err
 		}
 	}

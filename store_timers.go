@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 
 	"teiki/internal/schedule"
@@ -157,6 +158,37 @@ func (r *Reader) Definition(ctx context.Context, job int64, version int) (string
 		return "", nil, fmt.Errorf("job %s, version %d: %w", p.JobID, version, err)
 	}
 	return p.JobID, p.Definition, nil
+}
+
+// definitionsQuery reads the present versions of a JSON list of jobs.
+const definitionsQuery = "SELECT j.id, j.version, j.job_id, j.definition FROM json_each(?) k CROSS JOIN jobs j ON j.id = k.value"
+
+// Definitions reads many present versions; see ledger.
+func (r *Reader) Definitions(ctx context.Context, keys []versionKey) (names, texts []string, err error) {
+	at := make(map[versionKey]int, len(keys))
+	list := []byte{'['}
+	for i, k := range keys {
+		at[k] = i
+		list = append(strconv.AppendInt(list, k.job, 10), ',')
+	}
+	list[len(list)-1] = ']'
+	rows, err := r.definitions.QueryContext(ctx, string(list))
+	if err != nil {
+		return nil, nil, err
+	}
+	defer rows.Close()
+	names, texts = make([]string, len(keys)), make([]string, len(keys))
+	for rows.Next() {
+		var k versionKey
+		var name, text string
+		if err := rows.Scan(&k.job, &k.version, &name, &text); err != nil {
+			return nil, nil, err
+		}
+		if i, ok := at[k]; ok {
+			names[i], texts[i] = name, text
+		}
+	}
+	return names, texts, rows.Err()
 }
 
 // versionQuery reads one version of a job, present or former.

@@ -112,8 +112,8 @@ func parseRule(s string) (rule, error) {
 		rest = rest[1:]
 	}
 	name := strings.TrimSuffix(rest, ".")
-	if strings.Trim(name, ".") == "" || strings.ContainsAny(name, "*@ :[]%") {
-		return bad("is not a host name")
+	if strings.Trim(name, ".") == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != "" {
+		return bad("is not a host name in ASCII")
 	}
 	r.host = name
 	return r, nil

@@ -35,9 +35,7 @@ func Decode(data []byte, into any) ([]Fault, error) {
 	if err := d.repeated(data); err != nil {
 		return nil, err
 	}
-	if len(d.faults) == 0 { // of repeated members, which one is meant cannot be known: further faults would be guesses
-		d.value("", data, into)
-	}
+	d.value("", data, into)
 	return d.faults, nil
 }
 

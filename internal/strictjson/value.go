@@ -25,10 +25,13 @@ const maxFaults = 100
 type decoding struct{ faults []Fault }
 
 func (d *decoding) fault(path, detail string) {
-	if len(d.faults) < maxFaults {
+	if !d.full() {
 		d.faults = append(d.faults, Fault{path, detail})
 	}
 }
+
+// full tells that no more faults are told: looking for more would be work for nothing.
+func (d *decoding) full() bool { return len(d.faults) >= maxFaults }
 
 func (d *decoding) value(path string, raw []byte, into any) {
 	d.decode(path, raw, reflect.ValueOf(into).Elem())
@@ -51,7 +54,7 @@ func (d *decoding) decode(path string, raw []byte, v reflect.Value) {
 	}
 	if raw[0] == 'n' {
 		if path == "" {
-			d.fault("", "must be a JSON object, not null")
+			d.fault("", "the body must be a JSON object, not null")
 		}
 		return
 	}
@@ -99,6 +102,9 @@ func (d *decoding) object(path string, raw []byte, v reflect.Value) {
 	var names []string
 	collect(v, fields, &names)
 	for _, m := range members(raw) {
+		if d.full() {
+			return
+		}
 		if f, ok := fields[m.name]; ok {
 			d.decode(join(path, m.name), m.raw, f)
 			continue
@@ -159,6 +165,9 @@ func (d *decoding) table(path string, raw []byte, v reflect.Value) {
 	}
 	table := reflect.MakeMap(v.Type())
 	for _, m := range members(raw) {
+		if d.full() {
+			return
+		}
 		element := reflect.New(v.Type().Elem()).Elem()
 		if m.raw[0] == 'n' {
 			d.fault(join(path, m.name), "must be a "+element.Kind().String()+", not null")
@@ -179,6 +188,9 @@ func (d *decoding) list(path string, raw []byte, v reflect.Value) {
 	_ = json.Unmarshal(raw, &elements) // valid: it was checked as a whole
 	list := reflect.MakeSlice(v.Type(), len(elements), len(elements))
 	for i, e := range elements {
+		if d.full() {
+			return
+		}
 		at := path + "[" + strconv.Itoa(i) + "]"
 		if string(e) == "null" {
 			d.fault(at, "must not be null")
