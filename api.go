@@ -101,7 +101,7 @@ func closed(h handler) handler {
 // newAPI makes the handler of the whole API.
 func newAPI(e *engine, s *Settings, log *slog.Logger) *api {
 	a := &api{store: e.store, settings: s, log: log, now: time.Now, metrics: e.metrics, alive: e.alive, mux: http.NewServeMux(),
-		calls: e.executor.env(), cancel: func(run int64) { e.executor.Cancel(run, errCanceled) }}
+		calls: e.executor.env(), cancel: func(run int64) { e.scheduler.Cancel(run) }}
 	for _, rt := range a.routes() {
 		a.mux.Handle(rt.pattern, a.adapt(rt.handle))
 	}

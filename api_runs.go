@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -58,6 +59,9 @@ func (a *api) pageOfRuns(w http.ResponseWriter, r *http.Request, q *query, f Run
 		return err
 	}
 	runs, next, err := a.store.Runs(r.Context(), f)
+	if errors.Is(err, errBadCursor) {
+		return invalid{{"cursor", "must be a next_cursor of an earlier answer to this list"}}
+	}
 	if err != nil {
 		return about("job", f.JobID, err)
 	}

@@ -16,12 +16,12 @@ import (
 
 // testAPI is the whole server behind a real socket: database on disk, loop, executor.
 type testAPI struct {
-	t      *testing.T
+	t      testing.TB
 	url    string
 	engine *engine
 }
 
-func newTestAPI(t *testing.T, args ...string) *testAPI {
+func newTestAPI(t testing.TB, args ...string) *testAPI {
 	t.Helper()
 	s, err := readSettings(append([]string{"-db", filepath.Join(t.TempDir(), "jobs.db"), "-drain-timeout", "2s"}, args...), environ())
 	if err != nil {

@@ -172,10 +172,13 @@ func (a *api) showRun(r RunView, withAttempts bool) runView {
 	return v
 }
 
-// due is when a run's first attempt was to leave: the scheduled time with its jitter, or that of a person's wish.
+// due is when a run's first attempt was to leave: the scheduled time with its jitter, or when somebody asked for it.
 func (r RunView) due() instant {
-	if r.Trigger != BySchedule {
+	switch r.Trigger {
+	case ByHand:
 		return r.ScheduledAt
+	case ByRerun, ByBackfill:
+		return instant(r.ID >> 20 * 1000) // the key begins with the run's creation in milliseconds
 	}
 	return dueAt(r.Plan.Schedule, r.Job, r.ScheduledAt)
 }

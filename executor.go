@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -35,8 +36,11 @@ type runObserver interface {
 	observeAttempt(d Dispatch, f Finish)
 }
 
-// definitionCacheBytes bounds the definitions that are kept ready to be sent.
-const definitionCacheBytes = 64 << 20
+// Bounds of what is kept ready between calls: definitions, and what masks their secrets.
+const (
+	definitionCacheBytes = 64 << 20
+	maskerCacheBytes     = 16 << 20
+)
 
 // Executor makes the calls. One goroutine per call that is out, and none for a call that waits: waiting is the scheduler's.
 type Executor struct {
@@ -49,6 +53,7 @@ type Executor struct {
 	tokens    *tokenCache
 	cache     *cache[versionKey, *prepared]
 	loader    loader
+	maskers   *cache[[sha256.Size]byte, masking] // by the values they mask
 
 	mu     sync.Mutex
 	out    map[int64]context.CancelCauseFunc // by run: the calls that are out
@@ -80,6 +85,7 @@ func newExecutor(cfg executorConfig) (*Executor, error) {
 		egress:   policy,
 		secrets:  secret.New(cfg.Settings.SecretsDir, cfg.LookupEnv),
 		cache:    newCache[versionKey, *prepared](definitionCacheBytes),
+		maskers:  newCache[[sha256.Size]byte, masking](maskerCacheBytes),
 		out:      make(map[int64]context.CancelCauseFunc),
 	}
 	if err := e.newTransport(); err != nil {
@@ -139,7 +145,7 @@ func (e *Executor) Interrupted(d Dispatch) {
 
 // run is the life of one call: it always ends in a Finish.
 func (e *Executor) run(ctx context.Context, cancel context.CancelCauseFunc, d Dispatch) {
-	def, a := e.call(ctx, d)
+	def, a := e.call(ctx, cancel, d)
 	e.mu.Lock()
 	delete(e.out, d.Run)
 	e.mu.Unlock()
@@ -170,7 +176,7 @@ func (e *Executor) finish(d Dispatch, f Finish) {
 
 // call loads the definition and makes the attempt. A panic ends the attempt, not the process: one odd answer must not take
 // the other calls with it.
-func (e *Executor) call(ctx context.Context, d Dispatch) (def *Definition, a Attempt) {
+func (e *Executor) call(ctx context.Context, cancel context.CancelCauseFunc, d Dispatch) (def *Definition, a Attempt) {
 	start := time.Now()
 	defer func() {
 		if r := recover(); r != nil {
@@ -185,7 +191,7 @@ func (e *Executor) call(ctx context.Context, d Dispatch) (def *Definition, a Att
 	if err != nil {
 		return def, failed(d.Attempt, start, causeOr(ctx, &failure{class: classDefinition, reason: classDefinition, detail: err.Error()}))
 	}
-	return def, e.attempt(ctx, p, Call{
+	return def, e.attempt(ctx, cancel, p, Call{
 		Run: d.Run, RunID: e.runID(d.Run), Job: d.Job, JobID: p.jobID, Definition: def,
 		ScheduledAt: d.ScheduledAt, Attempt: d.Attempt, Zone: p.zone,
 	}, nil)

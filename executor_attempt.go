@@ -9,6 +9,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -19,7 +20,9 @@ func (e *Executor) Attempt(ctx context.Context, c Call) Attempt {
 	if err := p.fault(); err != nil {
 		return failed(c.Attempt, time.Now(), &failure{classDefinition, classDefinition, err.Error()})
 	}
-	return e.attempt(ctx, p, c, nil)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	return e.attempt(ctx, cancel, p, c, nil)
 }
 
 // attempting is the state of one attempt.
@@ -34,10 +37,9 @@ type attempting struct {
 	trial    *Trial // filled in when not nil
 }
 
-// attempt is Attempt with the definition ready; trial, when not nil, gets what history does not keep.
-func (e *Executor) attempt(parent context.Context, p *prepared, c Call, trial *Trial) Attempt {
-	ctx, cancel := context.WithCancelCause(parent)
-	defer cancel(nil)
+// attempt is Attempt with the definition ready; trial, when not nil, gets what history does not keep. cancel ends ctx: the
+// attempt's own timeouts use it, and the caller calls it at the end.
+func (e *Executor) attempt(ctx context.Context, cancel context.CancelCauseFunc, p *prepared, c Call, trial *Trial) Attempt {
 	t := &attempting{prepared: p, executor: e, call: c, start: time.Now(), trial: trial}
 	t.deadline = startDeadline(cancel, t.start, secondsOr(p.definition.TimeoutSec, e.settings.Timeout, defaultTimeout))
 	defer t.deadline.stop()
@@ -57,6 +59,9 @@ func (e *Executor) attempt(parent context.Context, p *prepared, c Call, trial *T
 		f = got.refused
 	default:
 		f = p.success.judge(got.status, got.body.kept, got.body.truncated, took)
+	}
+	if got.status == http.StatusUnauthorized && t.auth != nil && t.auth.oauth2 != nil {
+		e.tokens.forget(strings.TrimPrefix(out.header.Get("Authorization"), "Bearer "))
 	}
 	mask := t.masker(out.hidden)
 	if f == nil {

@@ -248,6 +248,39 @@ func TestHostileBesideHealthy(t *testing.T) {
 	}
 }
 
+// TestAnAttemptSendsOnce: a connection that breaks after the request has gone ends the attempt. net/http by itself would send a
+// POST with an Idempotency-Key a second time, unseen.
+func TestAnAttemptSendsOnce(t *testing.T) {
+	var mu sync.Mutex
+	requests := 0
+	count := func() {
+		mu.Lock()
+		defer mu.Unlock()
+		requests++
+	}
+	url := rawTarget(t, func(c net.Conn) {
+		count()
+		say(c, okHead+"Content-Length: 0\r\n\r\n")
+		if n, _ := c.Read(make([]byte, 4096)); n > 0 {
+			count() // and the connection closes without an answer
+		}
+	})
+	for _, method := range []string{"POST", "PUT", "PATCH", "DELETE"} {
+		r := newRig(t, nil)
+		requests = 0
+		call := func(d *Definition) { d.Method = method }
+		if a := r.try(t, url+"/", call); !a.OK {
+			t.Fatalf("%s: %+v", method, a)
+		}
+		a := r.try(t, url+"/", call)
+		mu.Lock()
+		if a.OK || a.Error != classConnect || requests != 2 {
+			t.Errorf("%s: %d requests of two attempts; %s %s", method, requests, a.Error, a.Detail)
+		}
+		mu.Unlock()
+	}
+}
+
 func heap() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)

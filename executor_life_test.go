@@ -13,10 +13,15 @@ import (
 // hanging is a target that answers nothing until the client has gone. arrived gets each request.
 func hanging(t testing.TB) (url string, arrived chan struct{}) {
 	arrived = make(chan struct{}, 100)
+	over := make(chan struct{})
 	target := newSeen(t, func(_ http.ResponseWriter, r *http.Request) {
 		arrived <- struct{}{}
-		<-r.Context().Done()
+		select {
+		case <-r.Context().Done():
+		case <-over:
+		}
 	})
+	t.Cleanup(func() { close(over) }) // before the server's own
 	return target.URL, arrived
 }
 

@@ -8,9 +8,11 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"teiki/internal/schedule"
+	"teiki/internal/secret"
 	"teiki/internal/template"
 )
 
@@ -31,8 +33,9 @@ type prepared struct {
 	signing []*template.Template
 	success *success
 
-	credentials []string // what its author wrote out and must not be shown
-	secrets     []string // the names it refers to
+	credentials []string       // what its author wrote out and must not be shown
+	mask        func() masking // of credentials alone
+	secrets     []string       // the names it refers to
 }
 
 type headerTemplate struct {
@@ -82,15 +85,12 @@ func prepare(jobID string, d *Definition) *prepared {
 		}
 	}
 	p.credentials = credentialsOf(d)
+	p.mask = sync.OnceValue(func() masking { return secret.NewMasker(p.credentials...) })
 	c.body(d)
 	c.headers(d)
 	c.auth(d)
 	for i, s := range d.SigningSecret {
-		field := "signing_secret"
-		if len(d.SigningSecret) > 1 {
-			field = fmt.Sprintf("signing_secret[%d]", i)
-		}
-		if t := c.text(field, s); t != nil {
+		if t := c.text(signingField(d, i), s); t != nil {
 			p.signing = append(p.signing, t)
 		}
 	}
@@ -100,6 +100,14 @@ func prepare(jobID string, d *Definition) *prepared {
 	slices.Sort(p.secrets)
 	p.secrets = slices.Compact(p.secrets)
 	return p
+}
+
+// signingField is the JSON path of a signing secret: a single one may be written as a string.
+func signingField(d *Definition, i int) string {
+	if len(d.SigningSecret) == 1 {
+		return "signing_secret"
+	}
+	return fmt.Sprintf("signing_secret[%d]", i)
 }
 
 // fault is the error of a definition that can't be called.

@@ -13,12 +13,12 @@ import (
 
 // isCredential tells whether a header, parameter or member with this name holds something that lets one in.
 func isCredential(name string) bool {
-	n := strings.NewReplacer("-", "", "_", "", ".", "", " ", "").Replace(strings.ToLower(name))
+	n := strings.NewReplacer("-", "", "_", "", ".", "", " ", "").Replace(strings.TrimPrefix(strings.ToLower(name), "x-"))
 	switch n {
-	case "cookie", "key", "sig", "code", "pass", "pwd", "pin", "jwt", "auth", "sas", "session", "sessionid", "csrf":
+	case "key", "sig", "code", "pass", "pwd", "pin", "jwt", "auth", "sas", "session", "sessionid", "csrf":
 		return true
 	}
-	for _, part := range []string{"authorization", "token", "secret", "password", "passwd", "passphrase", "apikey", "accesskey", "privatekey", "authkey", "signature", "credential", "webhookurl"} {
+	for _, part := range []string{"authorization", "cookie", "token", "secret", "password", "passwd", "passphrase", "apikey", "accesskey", "privatekey", "authkey", "signature", "credential", "webhookurl"} {
 		if strings.Contains(n, part) {
 			return true
 		}

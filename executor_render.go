@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -29,7 +30,7 @@ type outgoing struct {
 // takes a POST for one that it may send a second time when the connection breaks, within the same attempt and unseen.
 const headerIdempotency = "idempotency-key"
 
-// headerRetry are teiki's own headers; every request carries them, in this spelling.
+// teiki's own headers: every request carries them.
 const (
 	headerJobID       = "Teiki-Job-Id"
 	headerRunID       = "Teiki-Run-Id"
@@ -77,7 +78,7 @@ func (t *attempting) render(ctx context.Context) (out outgoing, err error) {
 		h[name] = values
 	}
 	set(headerIdempotency, `"`+c.RunID+`"`)
-	set(headerJobID, c.JobID)
+	set(headerJobID, asciiID(c.JobID))
 	set(headerRunID, c.RunID)
 	set(headerScheduledAt, scheduled.Format(time.RFC3339Nano))
 	set(headerAttempt, strconv.Itoa(c.Attempt))
@@ -203,15 +204,39 @@ func asFailure(err error) error {
 // masking takes values out of text.
 type masking = *secret.Masker
 
-// masker makes the attempt's masker: of the job's written-out credentials and the resolved secrets.
+// masker makes the attempt's masker: of the job's written-out credentials and the resolved secrets. Making one costs more than
+// using it, and the same values come again.
 func (t *attempting) masker(hidden []string) masking {
-	if len(hidden) == 0 && len(t.credentials) == 0 {
-		return nil
+	if len(hidden) == 0 {
+		return t.mask()
 	}
-	return secret.NewMasker(append(hidden[:len(hidden):len(hidden)], t.credentials...)...)
+	values := append(hidden[:len(hidden):len(hidden)], t.credentials...)
+	hash := sha256.New()
+	size := 4096
+	for _, v := range values {
+		_, _ = fmt.Fprintf(hash, "%d:%s", len(v), v) // a hash takes everything
+		size += 200 * len(v)
+	}
+	key := [sha256.Size]byte(hash.Sum(nil))
+	if m, ok := t.executor.maskers.get(key); ok {
+		return m
+	}
+	m := secret.NewMasker(values...)
+	t.executor.maskers.put(key, m, size)
+	return m
 }
 
 // longestHidden is how much more than the excerpt must be kept, so that no value is cut before it is masked.
 func (t *attempting) longestHidden(hidden []string) int {
 	return t.masker(hidden).Longest()
+}
+
+// asciiID is a job_id as a header value: names beyond ASCII are percent-encoded, because header values have no character set.
+func asciiID(id string) string {
+	for i := range len(id) {
+		if id[i] >= 0x80 {
+			return url.PathEscape(id)
+		}
+	}
+	return id
 }

@@ -262,3 +262,11 @@ func TestStartFinishes(t *testing.T) {
 		t.Errorf("ended %v", ended)
 	}
 }
+
+func TestJobIDBeyondASCII(t *testing.T) {
+	for id, want := range map[string]string{"nightly:1": "nightly:1", "日次": "%E6%97%A5%E6%AC%A1"} {
+		if got := asciiID(id); got != want {
+			t.Errorf("%q goes out as %q, want %q", id, got, want)
+		}
+	}
+}

@@ -67,15 +67,14 @@ type exchange struct {
 	dialUntil time.Time
 	proxied   bool // set before the dial: the connection goes to a proxy
 
-	mu        sync.Mutex
-	begun     map[string]time.Time // dials in progress: happy eyeballs makes two
-	dnsBegun  time.Time
-	tlsBegun  time.Time
-	connBegun time.Time
-	wrote     time.Time
-	timings   Timings
-	conn      net.Conn
-	reused    bool
+	mu       sync.Mutex
+	begun    map[string]time.Time // dials in progress: happy eyeballs makes two
+	dnsBegun time.Time
+	tlsBegun time.Time
+	wrote    time.Time
+	timings  Timings
+	conn     net.Conn
+	reused   bool
 }
 
 type exchangeKey struct{}

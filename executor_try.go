@@ -37,7 +37,9 @@ func (e *Executor) Try(ctx context.Context, c Call) Trial {
 		t.Attempt = e.Attempt(ctx, c)
 		return t
 	}
-	t.Attempt = e.attempt(ctx, p, c, &t)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	t.Attempt = e.attempt(ctx, cancel, p, c, &t)
 	return t
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -147,7 +146,7 @@ func credentialFields(d *Definition) map[string]string {
 		fields["body_form."+k] = v
 	}
 	for i, s := range d.SigningSecret {
-		fields["signing_secret["+strconv.Itoa(i)+"]"] = s
+		fields[signingField(d, i)] = s
 	}
 	if a := d.Auth; a != nil {
 		fields["auth.bearer"] = a.Bearer
@@ -189,10 +188,6 @@ func (c *compiler) secretsKnown(d *Definition, secrets *secret.Source) {
 		}
 	}
 	for i, text := range d.SigningSecret {
-		field := "signing_secret"
-		if len(d.SigningSecret) > 1 {
-			field += "[" + strconv.Itoa(i) + "]"
-		}
 		t, err := template.Parse(text)
 		if err != nil {
 			continue
@@ -202,7 +197,7 @@ func (c *compiler) secretsKnown(d *Definition, secrets *secret.Source) {
 			_, err = webhook.ParseSecret(string(key))
 		}
 		if err != nil && !errors.Is(err, secret.ErrUnknown) {
-			c.fault(field, "%v", err)
+			c.fault(signingField(d, i), "%v", err)
 		}
 	}
 }
@@ -220,7 +215,7 @@ func templateFields(d *Definition) map[string]string {
 		fields["body_form."+k] = k + v
 	}
 	for i, s := range d.SigningSecret {
-		fields[fmt.Sprintf("signing_secret[%d]", i)] = s
+		fields[signingField(d, i)] = s
 	}
 	if a := d.Auth; a != nil {
 		fields["auth.bearer"] = a.Bearer

@@ -64,3 +64,12 @@ func parsePolicy(text string, p Policy) (Policy, error) {
 	}
 	return p, nil
 }
+
+// leastLateness is what never counts as late: timers, the commit of a claim and a full second of other jobs take their time,
+// and a job that allows no lateness is still to be called.
+const leastLateness = time.Second
+
+// late tells whether an attempt that was due at due is beyond misfire_grace_time at the instant now.
+func (p *Policy) late(now, due instant) bool {
+	return p.Grace >= 0 && now.Sub(due) >= leastLateness && now.Sub(due) > p.Grace
+}

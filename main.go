@@ -103,7 +103,7 @@ func dispatch(ctx context.Context, args []string, env environment) error {
 	if args[0] == "help" {
 		return serve(ctx, []string{"-h"}, env)
 	}
-	return usage("there is no command %q%s Without a command teiki serves; -h lists all", args[0], suggest.DidYouMean(args[0], names))
+	return usage("there is no command %q%s (without a command teiki serves; -h lists all)", args[0], suggest.DidYouMean(args[0], names))
 }
 
 // explain is `teiki egress [flags] URL`.

@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// process is the real binary, started on a free port.
-type process struct {
+// serverProcess is the real binary, started on a free port.
+type serverProcess struct {
 	cmd  *exec.Cmd
 	api  *testAPI
 	log  chan string // its lines on standard error; closed at its end
@@ -26,9 +26,9 @@ type process struct {
 }
 
 // startBinary starts the binary on the database db and waits until it listens.
-func startBinary(t *testing.T, bin, db string, args ...string) *process {
+func startBinary(t *testing.T, bin, db string, args ...string) *serverProcess {
 	t.Helper()
-	p := &process{cmd: exec.Command(bin, append([]string{"-listen", "127.0.0.1:0", "-db", db}, args...)...), log: make(chan string, 10000), exit: make(chan error, 1)}
+	p := &serverProcess{cmd: exec.Command(bin, append([]string{"-listen", "127.0.0.1:0", "-db", db}, args...)...), log: make(chan string, 10000), exit: make(chan error, 1)}
 	p.cmd.Env = append(os.Environ(), "TZ=", "TEIKI_SECRET_CANARY=canary-value")
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
@@ -62,7 +62,7 @@ func startBinary(t *testing.T, bin, db string, args ...string) *process {
 }
 
 // lines is the log of a process that has ended.
-func (p *process) lines() string {
+func (p *serverProcess) lines() string {
 	var b strings.Builder
 	for line := range p.log {
 		b.WriteString(line + "\n")
@@ -71,7 +71,7 @@ func (p *process) lines() string {
 }
 
 // stopped waits for the end.
-func (p *process) stopped(t *testing.T) error {
+func (p *serverProcess) stopped(t *testing.T) error {
 	t.Helper()
 	select {
 	case err := <-p.exit:

@@ -68,6 +68,7 @@ const (
 	jobSettled
 	claimDone
 	callEnded
+	cancelWanted
 	runFinished
 	hostReady
 )
@@ -93,6 +94,12 @@ func (s *Scheduler) Ended(d Dispatch) { s.send(event{kind: callEnded, job: d.Job
 // Finished tells that the outcome of d is on disk, or, with accepted false, was refused because the run had moved on.
 func (s *Scheduler) Finished(d Dispatch, f Finish, accepted bool) {
 	s.send(event{kind: runFinished, job: d.Job, dispatch: d, finish: &f, accepted: accepted})
+}
+
+// Cancel ends the call of a run that the database shows as running. It goes through the loop, because the claim may be on disk
+// while its call has not left yet: then the call is canceled as soon as it has.
+func (s *Scheduler) Cancel(run int64) {
+	s.send(event{kind: cancelWanted, dispatch: Dispatch{Run: run}})
 }
 
 func (s *Scheduler) send(e event) {
@@ -158,7 +165,8 @@ func (s *Scheduler) turn(ctx context.Context) time.Duration {
 	s.stats.queued.Store(int64(s.slots.queued))
 	s.stats.calls.Store(int64(s.slots.total))
 	s.stats.jobs.Store(int64(len(s.jobs)))
-	if !s.stopping {
+	blocked := time.Until(s.blocked)
+	if !s.stopping && blocked <= 0 {
 		for e := s.heap.first(); e != nil && e.at <= now; e = s.heap.first() {
 			s.heap.remove(e)
 			s.act(ctx, e, now)
@@ -166,7 +174,7 @@ func (s *Scheduler) turn(ctx context.Context) time.Duration {
 	}
 	s.flush()
 	if e := s.heap.first(); e != nil && !s.stopping {
-		return min(maxSleep, max(0, e.at.Sub(s.now())))
+		return min(maxSleep, max(0, e.at.Sub(s.now()), time.Until(s.blocked)))
 	}
 	return maxSleep
 }
@@ -186,6 +194,8 @@ func (s *Scheduler) handle(ctx context.Context, ev event) {
 		s.settled(ctx, e, ev.settled)
 	case claimDone:
 		s.claimed(ctx, ev.steps, ev.held, ev.err)
+	case cancelWanted:
+		s.caller.Cancel(ev.dispatch.Run, errCanceled)
 	case callEnded:
 		s.release(ctx, ev.dispatch)
 	case runFinished:

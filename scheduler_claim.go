@@ -8,11 +8,10 @@ import (
 
 // step is a claim on its way to the disk, and what it holds meanwhile.
 type step struct {
-	claim   Claim
-	entry   *entry
-	host    *host
-	calls   int     // slots taken
-	replace []int64 // running runs to cancel once it is held
+	claim Claim
+	entry *entry
+	host  *host
+	calls int // slots taken
 }
 
 // settled is what became of a long gap, counted beside the loop.
@@ -30,8 +29,8 @@ func (s *Scheduler) act(ctx context.Context, e *entry, now instant) {
 	if e.state != idle || e.gone || e.policy == nil {
 		return
 	}
-	if wait := time.Until(s.blocked); wait > 0 {
-		s.heap.set(e, now.Add(wait)+1)
+	if time.Now().Before(s.blocked) {
+		s.rekey(e) // its time stays: turn looks at nobody until then
 		return
 	}
 	if e.paused && e.until != 0 && e.until <= now {
@@ -40,9 +39,8 @@ func (s *Scheduler) act(ctx context.Context, e *entry, now instant) {
 	}
 	var out settlement
 	if !e.paused && e.next != 0 && dueAt(e.plan, e.job, e.next) <= now {
-		active := e.active()
 		in := settleInput{Schedule: e.plan, Policy: *e.policy, Job: e.job, Version: int(e.version), NextAt: e.next, Now: now,
-			Active: active, Waiting: len(e.open) - active, Steps: settleSteps}
+			load: e.load(), Steps: settleSteps}
 		var err error
 		if out, err = settle(in); err != nil {
 			s.park(e, err)
@@ -94,14 +92,14 @@ func (s *Scheduler) claim(e *entry, out settlement, now instant) {
 	c := &st.claim
 	free := s.slots.free(e.host)
 	replaceOldest(e, st, out.Replace)
-	short := s.startWaiting(e, st, free, now)
-	if out.Cursor != 0 {
-		wanted := 0
-		for _, r := range out.Rows {
-			if r.Status == Running {
-				wanted++
-			}
+	wanted := 0
+	for _, r := range out.Rows {
+		if r.Status == Running {
+			wanted++
 		}
+	}
+	short := s.startWaiting(e, st, free, e.policy.MaxInstances-e.active()-wanted, now)
+	if out.Cursor != 0 {
 		if wanted > 0 && st.calls == free {
 			short = true // the firings stay unclaimed until a slot is free
 		} else {
@@ -132,30 +130,34 @@ func (s *Scheduler) claim(e *entry, out settlement, now instant) {
 	s.batch = append(s.batch, st)
 }
 
-// startWaiting adds to st the waiting runs whose time has come. short = one of them found no slot.
-func (s *Scheduler) startWaiting(e *entry, st *step, free int, now instant) (short bool) {
-	instances := e.policy.MaxInstances - e.active()
-	for i := range e.open {
-		r := &e.open[i]
-		if r.DueAt > now || !e.startable(r, instances) {
-			continue
-		}
-		if slices.ContainsFunc(st.claim.Ends, func(x End) bool { return x.Run == r.Run }) {
-			continue // replaced
-		}
-		late := e.policy.Grace >= 0 && now.Sub(r.DueAt) > e.policy.Grace
-		switch {
-		case late && r.Status == Retrying:
-			st.claim.Ends = append(st.claim.Ends, End{Run: r.Run, Attempt: r.Attempt, Status: Failed, Reason: ReasonRetryLate})
-			continue
-		case st.calls == free:
-			short = true
-			continue
-		}
-		st.claim.Starts = append(st.claim.Starts, Start{Run: r.Run, Attempt: r.Attempt})
-		st.calls++
-		if r.Status == Pending {
-			instances--
+// startWaiting adds to st the waiting runs whose time has come: retries, then as many others as there are instances left, those
+// of a backfill last. short = one of them found no slot.
+func (s *Scheduler) startWaiting(e *entry, st *step, free, instances int, now instant) (short bool) {
+	if len(e.open) == 0 {
+		return false
+	}
+	for _, backfill := range []bool{false, true} {
+		for i := range e.open {
+			r := &e.open[i]
+			if (r.Trigger == ByBackfill) != backfill || r.DueAt > now || !e.startable(r, instances) {
+				continue
+			}
+			if slices.ContainsFunc(st.claim.Ends, func(x End) bool { return x.Run == r.Run }) {
+				continue // replaced
+			}
+			switch {
+			case r.Status == Retrying && e.policy.late(now, r.DueAt):
+				st.claim.Ends = append(st.claim.Ends, End{Run: r.Run, Attempt: r.Attempt, Status: Failed, Reason: ReasonRetryLate})
+				continue
+			case st.calls == free:
+				short = true
+				continue
+			}
+			st.claim.Starts = append(st.claim.Starts, Start{Run: r.Run, Attempt: r.Attempt})
+			st.calls++
+			if r.Status == Pending {
+				instances--
+			}
 		}
 	}
 	return short
@@ -188,23 +190,28 @@ func (s *Scheduler) claimed(ctx context.Context, steps []*step, held []bool, err
 		e := st.entry
 		e.state = idle
 		if err == nil && held[i] {
+			e.refused = false
 			s.start(st)
 			s.resumeWork(ctx, e)
 			continue
 		}
 		s.giveBack(ctx, st.host, st.calls)
-		if err == nil || e.dirty {
+		switch {
+		case err == nil && e.refused:
+			s.later(e) // again, although it was read anew: whatever the database holds against it, it must not spin the loop
+		case err == nil || e.dirty:
+			e.refused = err == nil
 			s.load(ctx, e) // somebody changed the job first
-			continue
+		default:
+			s.rekey(e)
 		}
-		s.rekey(e)
 	}
 }
 
 // start sends the calls of a held step on their way.
 func (s *Scheduler) start(st *step) {
 	e, c := st.entry, &st.claim
-	for _, run := range st.replace {
+	for _, run := range c.Replace {
 		s.caller.Cancel(run, errReplaced)
 	}
 	for _, r := range c.Rows {
@@ -248,7 +255,7 @@ func replaceOldest(e *entry, st *step, n int) {
 		}
 		switch r.Status {
 		case Running:
-			st.replace = append(st.replace, r.Run)
+			st.claim.Replace = append(st.claim.Replace, r.Run)
 			n--
 		case Retrying:
 			st.claim.Ends = append(st.claim.Ends, End{Run: r.Run, Attempt: r.Attempt, Status: Canceled, Reason: ReasonReplaced})

@@ -26,6 +26,7 @@ type entry struct {
 	queued  bool // waits for a slot
 	paused  bool
 	gone    bool // no longer in the index
+	refused bool // its last claim did not hold
 }
 
 type entryState uint8
@@ -80,6 +81,14 @@ func (e *entry) active() (n int) {
 		}
 	}
 	return n
+}
+
+// load counts the open runs as the planner wants them.
+func (e *entry) load() (l load) {
+	for i := range e.open {
+		l.add(e.open[i].Status, e.open[i].Trigger)
+	}
+	return l
 }
 
 // update notes what became of an open run; an ended one is forgotten.

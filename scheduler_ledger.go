@@ -17,7 +17,8 @@ type ledger interface {
 	// the job or the run has changed since it was read (compare and set). With err != nil none took effect.
 	Claim(claims []Claim, done func(held []bool, err error))
 	// Finish commits the end of an attempt. It is retried until the disk takes it; accepted is false when the attempt was
-	// not the current one any more.
+	// not the current one any more. A retry of a run that was to be canceled or replaced, or whose job is deleted, becomes
+	// its end; then the hook changed tells of the job.
 	Finish(f Finish, done func(accepted bool))
 	// Definition reads the definition that a run was made under.
 	Definition(ctx context.Context, job int64, version int) (jobID string, d *Definition, err error)
@@ -66,6 +67,7 @@ type Claim struct {
 	Rows    []*Run  // inserted; the store gives each its ID
 	Starts  []Start
 	Ends    []End
+	Replace []int64 // running runs that the new ones replace: marked, so that they end as canceled and not in a retry
 }
 
 // Start moves a pending or retrying run to running, as attempt Attempt+1.

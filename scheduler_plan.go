@@ -14,10 +14,29 @@ type settleInput struct {
 	Version  int
 	NextAt   instant // first firing without a row
 	Now      instant
-	Active   int  // runs that are running or retrying
-	Waiting  int  // runs that are pending
+	load          // the job's open runs
 	Steps    int  // look at no more firings than this, 0 = at all
 	Boundary bool // settle every firing planned up to Now, even one whose jitter is not over: the plan ends here
+}
+
+// load is how many of a job's runs are open.
+type load struct {
+	Active    int // running or retrying: instances of the job
+	Backfills int // those of them that a backfill made
+	Waiting   int // pending, those of a backfill left out: they go behind the plan's
+}
+
+// add counts one open run.
+func (l *load) add(status Status, trigger Trigger) {
+	switch {
+	case status != Pending:
+		l.Active++
+		if trigger == ByBackfill {
+			l.Backfills++
+		}
+	case trigger != ByBackfill:
+		l.Waiting++
+	}
 }
 
 // settlement is what becomes of the firings due at Now.
@@ -55,7 +74,7 @@ func settle(in settleInput) (settlement, error) {
 		}
 		out.Cursor = s
 		switch {
-		case in.Policy.Grace >= 0 && in.Now.Sub(due) > in.Policy.Grace:
+		case in.Policy.late(in.Now, due):
 			late.cover(s)
 		default:
 			if len(calls) == keep {
@@ -101,10 +120,11 @@ func (r *Run) cover(s instant) {
 	r.Count++
 }
 
-// callOrWait gives each firing in calls its row under the overlap rule.
+// callOrWait gives each firing in calls its row under the overlap rule. A backfill never costs a firing its call: where only
+// runs of a backfill are in its way, it waits for the first of them to end.
 func (out *settlement) callOrWait(in settleInput, calls []instant) {
 	free := in.Policy.MaxInstances - in.Active - in.Waiting
-	full := free <= 0
+	full := free+in.Backfills <= 0
 	waiting := in.Waiting
 	for _, s := range calls {
 		r := &Run{ScheduledAt: s, Count: 1, DueAt: dueAt(in.Schedule, in.Job, s)}

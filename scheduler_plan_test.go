@@ -79,7 +79,7 @@ func TestSettle(t *testing.T) {
 		{"a waiting run holds the free instance", base, 10, 0, 1, "skipped 10 max_instances", 20, 0},
 	} {
 		out, err := settle(settleInput{Schedule: plan, Policy: c.policy, Job: 1, Version: 1, NextAt: instantOf(t0.Add(10 * time.Second)),
-			Now: instantOf(t0.Add(time.Duration(c.now * float64(time.Second)))), Active: c.active, Waiting: c.waiting})
+			Now: instantOf(t0.Add(time.Duration(c.now * float64(time.Second)))), load: load{Active: c.active, Waiting: c.waiting}})
 		if err != nil {
 			t.Fatal(c.name, err)
 		}
@@ -119,7 +119,7 @@ func TestSettleLosesNothing(t *testing.T) {
 		for range 60 {
 			now = now.Add(time.Duration(rng.Int64N(int64(2 * time.Hour))))
 			out, err := settle(settleInput{Schedule: plan, Policy: p, Job: 7, Version: 1, NextAt: h.Next, Now: now,
-				Active: rng.IntN(p.MaxInstances + 1), Waiting: rng.IntN(3), Boundary: rng.IntN(5) == 0})
+				load: load{Active: rng.IntN(p.MaxInstances + 1), Waiting: rng.IntN(3)}, Boundary: rng.IntN(5) == 0})
 			if err != nil {
 				t.Fatal(err)
 			}

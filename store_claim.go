@@ -25,7 +25,7 @@ func (t *tx) claims(op *claimOp) error {
 
 // parts counts the conditional steps of a claim: one alone needs no savepoint.
 func (c *Claim) parts() int {
-	n := len(c.Starts) + len(c.Ends)
+	n := len(c.Starts) + len(c.Ends) + len(c.Replace)
 	if c.From != 0 {
 		n++
 	}
@@ -90,6 +90,12 @@ func (t *tx) claim(c *Claim) (bool, error) {
 			return false, err
 		}
 		if err := t.countHot(c.Job, e.Status, 1); err != nil {
+			return false, err
+		}
+	}
+	for _, run := range c.Replace {
+		n, err := h.run(h.replace, h.set(run))
+		if n != 1 || err != nil {
 			return false, err
 		}
 	}
@@ -160,18 +166,29 @@ func (t *tx) finish(op *finishOp) error {
 		if op.accepted = n == 1; op.accepted {
 			return nil
 		}
-		// Its job is deleted, or the attempt is not current; the next statement tells.
-		status = Failed
-		if op.Attempt.Error == "interrupted" {
-			status = Interrupted
+		// It is to be canceled, or its job is deleted, or the attempt is not current; the next statements tell.
+		status = Canceled
+		if n, err = h.run(h.withdraw, op.set(h, status, t.now)); err != nil {
+			return fmt.Errorf("end of run %d: %w", op.Run, err)
+		}
+		if op.accepted = n == 1; !op.accepted {
+			status = Failed
+			if op.Attempt.Error == "interrupted" {
+				status = Interrupted
+			}
 		}
 	}
-	n, err := h.run(h.finish, op.set(h, status, t.now))
-	if err != nil {
-		return fmt.Errorf("end of run %d: %w", op.Run, err)
+	if !op.accepted {
+		n, err := h.run(h.finish, op.set(h, status, t.now))
+		if err != nil {
+			return fmt.Errorf("end of run %d: %w", op.Run, err)
+		}
+		if op.accepted = n == 1; !op.accepted {
+			return nil
+		}
 	}
-	if op.accepted = n == 1; !op.accepted {
-		return nil
+	if status != op.Status {
+		t.touch(op.Job) // the caller believes in a retry
 	}
 	st := h.succeeded
 	switch status {
@@ -185,7 +202,7 @@ func (t *tx) finish(op *finishOp) error {
 	default:
 		return t.countHot(op.Job, status, 1)
 	}
-	_, err = h.run(st, h.set(op.Run, op.Job))
+	_, err := h.run(st, h.set(op.Run, op.Job))
 	return err
 }
 

@@ -32,9 +32,13 @@ const (
 	finishQuery = `UPDATE runs SET status = ?1, reason = ?2, due_at = ?3, started_at = coalesce(?4, started_at), finished_at = ?5, http_status = ?6,
 		attempts = CASE WHEN ?9 = 0 THEN attempts WHEN attempts IS NULL THEN '[' || ?7 || ']' ELSE substr(attempts, 1, length(attempts) - 1) || ',' || ?7 || ']' END
 		WHERE id = ?8 AND attempt = ?9 AND status = CASE WHEN ?9 = 0 THEN 'pending' ELSE 'running' END`
-	// A deleted job has no further attempts.
-	retryQuery = finishQuery + " AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.id = runs.job AND j.deleted_at IS NOT NULL)"
+	// A deleted job has no further attempts, nor has a run that was to end while its call was out: its reason says so.
+	retryQuery   = finishQuery + " AND reason = '' AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.id = runs.job AND j.deleted_at IS NOT NULL)"
+	replaceQuery = "UPDATE runs SET reason = '" + ReasonReplaced + "' WHERE id = ? AND status = 'running'"
 )
+
+// withdrawQuery ends, as canceled, a run that was to end while its call was out, and keeps the reason.
+var withdrawQuery = strings.Replace(finishQuery, "reason = ?2", "reason = coalesce(nullif(reason, ''), ?2)", 1) + " AND reason <> ''"
 
 // hotStatements are the driver's statements of the writer's connection, and the space for their arguments. Writer only.
 type hotStatements struct {
@@ -42,7 +46,8 @@ type hotStatements struct {
 	begin, commit, rollback        driver.Stmt
 	savepoint, rollbackTo, release driver.Stmt
 	step, start, end, finish       driver.Stmt
-	retry, insertOne, insertMany   driver.Stmt
+	retry, withdraw, replace       driver.Stmt
+	insertOne, insertMany          driver.Stmt
 	counts                         map[Status]driver.Stmt // rows that ended without a call
 	succeeded, failed, interrupted driver.Stmt            // ends of calls: counters, failures in a row, last run
 	canceled                       driver.Stmt
@@ -66,6 +71,7 @@ func prepareHot(ctx context.Context, conn *sql.Conn) (*hotStatements, error) {
 		{&h.begin, "BEGIN IMMEDIATE"}, {&h.commit, "COMMIT"}, {&h.rollback, "ROLLBACK"},
 		{&h.savepoint, "SAVEPOINT one"}, {&h.rollbackTo, "ROLLBACK TO one"}, {&h.release, "RELEASE one"},
 		{&h.step, stepQuery}, {&h.start, startQuery}, {&h.end, endQuery}, {&h.finish, finishQuery}, {&h.retry, retryQuery},
+		{&h.withdraw, withdrawQuery}, {&h.replace, replaceQuery},
 		{&h.insertOne, insert + values}, {&h.insertMany, insert + strings.Repeat(values+",", manyRows-1) + values},
 		{&h.succeeded, fmt.Sprintf(ended, Succeeded, "0")},
 		{&h.failed, fmt.Sprintf(ended, Failed, "failures_in_row + 1")},

@@ -61,8 +61,10 @@ func (s *Store) CancelRun(ctx context.Context, run int64) (r *Run, err error) {
 			return err
 		}
 		switch r.Status {
-		case Running:
-			return nil
+		case Running: // should its attempt end in a retry, that one is not made
+			r.Reason = ReasonByUser
+			_, err := t.exec("UPDATE runs SET reason = ? WHERE id = ?", r.Reason, r.ID)
+			return err
 		case Pending, Retrying:
 		default:
 			return fmt.Errorf("%w: the run has ended: %s", errConflict, r.Status)
@@ -86,5 +88,8 @@ func (t *tx) run(id int64) (r *Run, err error) {
 	if err == nil && r == nil {
 		err = errNotFound
 	}
-	return r, err
+	if err != nil {
+		return nil, err
+	}
+	return r, t.get([]any{&r.JobID}, "SELECT job_id FROM jobs WHERE id = ?", r.Job)
 }

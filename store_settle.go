@@ -48,8 +48,16 @@ func (t *tx) fates(j *Job, at instant) (out settlement, err error) {
 	if in.Policy, err = parsePolicy(j.policy, t.s.policy); err != nil {
 		return out, err
 	}
-	if err := t.get([]any{&in.Active, &in.Waiting}, `SELECT coalesce(sum(status <> 'pending'), 0), coalesce(sum(status = 'pending'), 0)
-		FROM runs WHERE job = ? AND status IN ('pending', 'running', 'retrying')`, j.ID); err != nil {
+	err = t.each(func(scan func(...any) error) error {
+		var status Status
+		var trigger Trigger
+		if err := scan(&status, &trigger); err != nil {
+			return err
+		}
+		in.add(status, trigger)
+		return nil
+	}, "SELECT status, trigger FROM runs WHERE job = ? AND status IN ('pending', 'running', 'retrying')", j.ID)
+	if err != nil {
 		return out, err
 	}
 	return settle(in)
@@ -125,6 +133,12 @@ func (t *tx) resume(j *Job, at instant) error {
 	}
 	j.cursor, j.NextAt = boundary, nextAfter(s, boundary)
 	j.State, j.PausedAt, j.PauseUntil, j.PauseReason = StateScheduled, 0, 0, ""
+	if j.FailuresInRow > 0 { // whoever resumes a job that failed grants it as many failures again
+		j.FailuresInRow = 0
+		if _, err := t.exec("UPDATE timers SET failures_in_row = 0 WHERE job = ?", j.ID); err != nil {
+			return err
+		}
+	}
 	if err := t.dropLate(j); err != nil {
 		return err
 	}
@@ -149,7 +163,7 @@ func (t *tx) dropLate(j *Job) error {
 		{Missed, ReasonMisfire, "UPDATE runs SET status = 'missed', reason = ?, due_at = NULL, finished_at = ? WHERE job = ? AND trigger = 'schedule' AND status IN ('pending', 'retrying') AND attempt = 0 AND due_at < ?"},
 		{Failed, ReasonRetryLate, "UPDATE runs SET status = 'failed', reason = ?, due_at = NULL, finished_at = ? WHERE job = ? AND trigger = 'schedule' AND status IN ('pending', 'retrying') AND attempt > 0 AND due_at < ?"},
 	} {
-		n, err := t.exec(end.query, end.reason, int64(t.now), j.ID, int64(t.now.Add(-p.Grace)))
+		n, err := t.exec(end.query, end.reason, int64(t.now), j.ID, int64(t.now.Add(-max(p.Grace, leastLateness))))
 		if err != nil {
 			return err
 		}
@@ -163,12 +177,24 @@ func (t *tx) dropLate(j *Job) error {
 	return nil
 }
 
-// pauseAfterFailures pauses job when its last n runs have all failed.
+// pauseAfterFailures pauses job when its last n runs have all failed. It does so under a savepoint: a job that can't be
+// paused goes on failing, the ends of others that share the transaction are kept.
 func (t *tx) pauseAfterFailures(job int64, n int) error {
 	var failures int
 	if err := t.get([]any{&failures}, "SELECT failures_in_row FROM timers WHERE job = ?", job); err != nil || failures < n {
 		return err
 	}
+	op := &changeOp{apply: func(t *tx) error { return t.pauseFailing(job, failures) }}
+	if err := t.change(op); err != nil {
+		return err
+	}
+	if op.err != nil {
+		t.s.log.Error("a job could not be paused after its failures", "job", job, "failures", failures, "error", op.err)
+	}
+	return nil
+}
+
+func (t *tx) pauseFailing(job int64, failures int) error {
 	j, err := t.jobByKey(job)
 	if err != nil || j.PausedAt != 0 || j.DeletedAt != 0 {
 		return err

@@ -56,12 +56,14 @@ func TestLookup(t *testing.T) {
 }
 
 func TestMasker(t *testing.T) {
-	value := `s&cr<t "q" ü/+=%?`
+	value := `s&cr<t "q\" ü/+=%?😀`
 	quoted, _ := json.Marshal(value)
 	m := NewMasker(value, "", "s&cr")
 	for _, form := range []string{
 		value, url.QueryEscape(value), url.PathEscape(value), strings.ReplaceAll(url.QueryEscape(value), "+", "%20"),
 		string(quoted), html.EscapeString(value), base64.StdEncoding.EncodeToString([]byte(value)),
+		strings.ToLower(url.QueryEscape(value)), url.QueryEscape(string(quoted)[1 : len(quoted)-1]), url.QueryEscape(url.QueryEscape(value)),
+		strings.ReplaceAll(url.PathEscape(value), "%2F", "/"), url.QueryEscape(base64.StdEncoding.EncodeToString([]byte(value))),
 		base64.RawURLEncoding.EncodeToString([]byte(value)), hex.EncodeToString([]byte(value)), "s&cr",
 	} {
 		got := m.String("before " + form + " after")
