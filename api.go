@@ -50,6 +50,11 @@ type api struct {
 	calls    callEnv         // what the calls of new jobs are judged against
 	alive    func() error    // nil while the timer loop turns
 	cancel   func(run int64) // ends the call of a run that is out
+	records  recordStore
+	lister   jobLister
+	events   *events
+	gate     *gate // who may come in
+	inFlight inFlight
 	mux      *http.ServeMux
 }
 
@@ -102,8 +107,9 @@ func closed(h handler) handler {
 func newAPI(e *engine, s *Settings, log *slog.Logger) *api {
 	a := &api{store: e.store, settings: s, log: log, now: time.Now, metrics: e.metrics, alive: e.alive, mux: http.NewServeMux(),
 		calls: e.executor.env(), cancel: func(run int64) { e.scheduler.Cancel(run) }}
-	for _, rt := range a.routes() {
-		a.mux.Handle(rt.pattern, a.adapt(rt.handle))
+	a.records, a.lister, a.events, a.gate = e.store, e.store, e.events, localGate(s, e.store, log)
+	for _, rt := range append(a.routes(), a.moreRoutes()...) {
+		a.mux.Handle(rt.pattern, a.adapt(a.terms(rt.pattern, rt.handle)))
 	}
 	return a
 }
@@ -136,12 +142,22 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout))
-	if r.RequestURI == "*" || r.URL.Path == "" || clean(r.URL.Path) != r.URL.Path {
-		a.fail(out, r, noRoute(r.URL.Path))
+	odd := r.RequestURI == "*" || r.URL.Path == "" || clean(r.URL.Path) != r.URL.Path
+	pattern := ""
+	if !odd {
+		_, pattern = a.mux.Handler(r)
+	}
+	r, err := a.gate.admit(r, pattern)
+	if err != nil {
+		a.fail(out, r, err)
 		return
 	}
-	if _, pattern := a.mux.Handler(r); pattern == "" {
-		a.fail(out, r, a.unrouted(r))
+	if pattern == "" {
+		if odd {
+			a.fail(out, r, noRoute(r.URL.Path))
+		} else {
+			a.fail(out, r, a.unrouted(r))
+		}
 		return
 	}
 	a.mux.ServeHTTP(out, r)

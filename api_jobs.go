@@ -1,14 +1,12 @@
 package main
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 )
@@ -62,7 +60,7 @@ func (a *api) showJob(w http.ResponseWriter, r *http.Request, status int, id str
 	if err != nil {
 		return about("job", id, err)
 	}
-	return writeJSON(w, status, a.view(j, count, languageOf(r)))
+	return a.writeJob(w, r, status, j, count)
 }
 
 // languageOf is the language of words in the answer, by Accept-Language: "ja" or "en".
@@ -136,96 +134,6 @@ func (a *api) deleteJob(w http.ResponseWriter, r *http.Request) error {
 		return about("job", id, err)
 	}
 	return writeJSON(w, http.StatusOK, jobAnswer{id, "deleted"})
-}
-
-// Sizes of pages, in rows.
-const (
-	maxLimit   = 1000
-	streamPage = 500
-)
-
-// listJobs is GET /jobs. With limit it answers one page; without, all jobs, read and written in small parts, so that neither a
-// million jobs nor a slow client holds memory or a snapshot of the database.
-func (a *api) listJobs(w http.ResponseWriter, r *http.Request) error {
-	q := readQuery(r)
-	f := JobFilter{Limit: q.whole("limit", 0, 1, maxLimit), State: q.choice("state", "scheduled", "paused", "completed"), Tags: q.list("tag"), Q: q.text("q")}
-	after, ok := decodeCursor(q.text("cursor"))
-	if f.After = after; !ok {
-		q.fault("cursor", "must be a next_cursor of an earlier answer")
-	}
-	if err := q.done(); err != nil {
-		return err
-	}
-	if f.Limit > 0 {
-		return a.listPage(w, r, f)
-	}
-	f.Limit = streamPage
-	for began, first := false, true; ; {
-		page, next, err := a.store.Jobs(r.Context(), f)
-		if err != nil {
-			return err
-		}
-		var rows []byte
-		if !began {
-			w.Header().Set("Content-Type", "application/json")
-			rows, began = []byte(`{"jobs":[`), true
-		}
-		for _, j := range page {
-			b, err := marshal(a.showRow(j))
-			if err != nil {
-				return err
-			}
-			if !first {
-				rows = append(rows, ",\n"...)
-			}
-			rows, first = append(rows, b...), false
-		}
-		if next == 0 {
-			rows = append(rows, "]}\n"...)
-		}
-		if _, err := w.Write(rows); err != nil || next == 0 {
-			return nil // done, or the client has gone
-		}
-		f.After = next
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout))
-	}
-}
-
-func (a *api) listPage(w http.ResponseWriter, r *http.Request, f JobFilter) error {
-	page, next, err := a.store.Jobs(r.Context(), f)
-	if err != nil {
-		return err
-	}
-	out := struct {
-		Jobs []jobRow `json:"jobs"`
-		Next *string  `json:"next_cursor"`
-	}{Jobs: make([]jobRow, len(page))}
-	for i, j := range page {
-		out.Jobs[i] = a.showRow(j)
-	}
-	if next != 0 {
-		cursor := encodeCursor(next)
-		out.Next = &cursor
-	}
-	return writeJSON(w, http.StatusOK, out)
-}
-
-// encodeCursor hides what a cursor is made of: clients are not to build on it.
-func encodeCursor(after int64) string {
-	return base64.RawURLEncoding.EncodeToString([]byte("j" + strconv.FormatInt(after, 10)))
-}
-
-func decodeCursor(s string) (after int64, ok bool) {
-	if s == "" {
-		return 0, true
-	}
-	b, err := base64.RawURLEncoding.DecodeString(s)
-	number, mine := strings.CutPrefix(string(b), "j")
-	if err != nil || !mine {
-		return 0, false
-	}
-	after, err = strconv.ParseInt(number, 10, 64)
-	return after, err == nil && after >= 0
 }
 
 // pauseJob is POST /jobs/{job_id}/pause, with or without a body.

@@ -45,6 +45,10 @@ var errorTable = []struct {
 	{errNotFound, http.StatusNotFound, "not_found", "there is no such object"},
 	{errExists, http.StatusConflict, "job_exists", "a job with this job_id exists; choose another, or send replace_existing: true"},
 	{errConflict, http.StatusConflict, "conflict", "the object has changed in the meantime; read it again"},
+	{errDryRun, http.StatusOK, "dry_run", "nothing was changed"},
+	{errPrecondition, http.StatusPreconditionFailed, "precondition_failed", "the job is not as If-Match or If-None-Match says; read it again"},
+	{errReused, http.StatusUnprocessableEntity, "idempotency_key_reused", "this Idempotency-Key was used for another request; use a new one for each"},
+	{errQuota, http.StatusTooManyRequests, "quota", "the quota is used up"},
 	{errTooMany, http.StatusUnprocessableEntity, "too_many", "that is too much for one request"},
 	{errUnavailable, http.StatusServiceUnavailable, "unavailable", "the database cannot be written at the moment; nothing was changed"},
 	{errShutdown, http.StatusServiceUnavailable, "shutting_down", "the server is shutting down; nothing was changed"},
@@ -75,7 +79,7 @@ func problemOf(err error) (p *problem, known bool) {
 	for _, row := range errorTable {
 		if errors.Is(err, row.err) {
 			p = newProblem(row.status, row.code, row.detail)
-			if _, detail, ok := strings.Cut(err.Error(), row.err.Error()+": "); ok && (row.err == errConflict || row.err == errTooMany) {
+			if _, detail, ok := strings.Cut(err.Error(), row.err.Error()+": "); ok && (row.err == errConflict || row.err == errTooMany || row.err == errQuota) {
 				p.Detail = detail // the store's own words about this object
 			}
 			if row.status == http.StatusServiceUnavailable {

@@ -94,6 +94,9 @@ func (a *api) getRun(w http.ResponseWriter, r *http.Request) error {
 // runJob is POST /jobs/{job_id}/run: a run now, whatever the schedule says.
 func (a *api) runJob(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("job_id")
+	if err := a.gate.mayRun(askerOf(r.Context()), 1, a.now()); err != nil {
+		return err
+	}
 	run, err := a.store.RunNow(r.Context(), id)
 	return a.accepted(w, run, about("job", id, err))
 }
@@ -102,6 +105,9 @@ func (a *api) runJob(w http.ResponseWriter, r *http.Request) error {
 func (a *api) rerunRun(w http.ResponseWriter, r *http.Request) error {
 	key, err := a.runKey(r)
 	if err != nil {
+		return err
+	}
+	if err := a.gate.mayRun(askerOf(r.Context()), 1, a.now()); err != nil {
 		return err
 	}
 	run, err := a.store.RerunRun(r.Context(), key)

@@ -73,10 +73,10 @@ func (a *testAPI) do(method, path, body string, headers ...string) answered {
 		a.t.Fatal(err)
 	}
 	out := answered{status: res.StatusCode, header: res.Header, text: strings.TrimSpace(string(b))}
-	if json.Unmarshal(b, &out.object) != nil && method != http.MethodHead && strings.Contains(res.Header.Get("Content-Type"), "json") {
+	if json.Unmarshal(b, &out.object) != nil && method != http.MethodHead && strings.HasSuffix(res.Header.Get("Content-Type"), "json") {
 		a.t.Errorf("%s %s: the answer is not JSON: %.200s", method, path, b)
 	}
-	if res.StatusCode/100 != 2 && res.Header.Get("Content-Type") != "application/problem+json" {
+	if res.StatusCode >= 400 && res.Header.Get("Content-Type") != "application/problem+json" {
 		a.t.Errorf("%s %s: %d is not answered as problem+json but %q", method, path, res.StatusCode, res.Header.Get("Content-Type"))
 	}
 	return out

@@ -18,6 +18,8 @@ type jobRow struct {
 	TargetURL    string     `json:"target_url"`
 	Name         string     `json:"name,omitempty"`
 	Tags         []string   `json:"tags,omitempty"`
+	AutoTags     []string   `json:"auto_tags"`
+	Owner        string     `json:"owner,omitempty"`
 	Paused       *pauseView `json:"paused,omitempty"`
 	LastRun      *lastRun   `json:"last_run"`
 }
@@ -97,7 +99,7 @@ func (a *api) showRow(j *Job) jobRow {
 func (a *api) rowOf(j *Job, s *schedule.Schedule, loc *time.Location) jobRow {
 	d := j.Definition
 	row := jobRow{JobID: j.JobID, NextRunTime: shown(j.NextAt, loc), State: j.State, ScheduleType: d.ScheduleType, Timezone: d.Timezone,
-		Method: d.Method, TargetURL: redactURL(d.TargetURL), Name: d.Name, Tags: d.Tags}
+		Method: d.Method, TargetURL: redactURL(d.TargetURL), Name: d.Name, Tags: d.Tags, AutoTags: autoTags(d, j.Owner), Owner: j.Owner}
 	if s != nil {
 		row.Trigger = s.String()
 	}

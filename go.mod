@@ -32,4 +32,10 @@ require (
 	modernc.org/memory v1.12.1 // indirect
 )
 
-require golang.org/x/text v0.43.0 // indirect
+require (
+	github.com/MicahParks/jwkset v0.11.4 // indirect
+	github.com/golang-jwt/jwt/v5 v5.3.1 // indirect
+	github.com/swaggest/swgui v1.8.5 // indirect
+	golang.org/x/text v0.43.0 // indirect
+	golang.org/x/time v0.9.0 // indirect
+)

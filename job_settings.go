@@ -1,6 +1,10 @@
 package main
 
-import "time"
+import (
+	"time"
+
+	"teiki/internal/door"
+)
 
 // Settings is the server's configuration; main_settings.go holds the table of flags, environment names and help that fills it.
 type Settings struct {
@@ -36,5 +40,20 @@ type Settings struct {
 
 	KeepRuns   int           // retention per job by count, 0 = no limit
 	KeepPeriod time.Duration // retention by age, 0 = no limit
-	SweepEvery time.Duration // between two goes at deleting old history, 0 = the store's own; measuring alone sets it
+	KeepAudit  time.Duration // of the audit log, 0 = no limit
+
+	Auth           string    // auto | required | none
+	AllowIP        door.Nets // that may use the API, empty = all
+	TrustedProxies door.Nets // whose X-Forwarded-For is believed
+	AllowHosts     []string  // names that the Host header may have
+	OpenDocs       bool      // the page and the documentation need no key
+	JWTKey         string    // file, "" = no tokens are taken
+	JWTIssuer      string
+	JWTAudience    string
+	JWTLeeway      time.Duration
+	JWTOwnerClaim  string
+	JWTScopeClaim  string
+	QuotaJobs      int           // per owner, 0 = no limit
+	QuotaRuns      float64       // per owner and second, 0 = no limit
+	SweepEvery     time.Duration // between two goes at deleting old history, 0 = the store's own; measuring alone sets it
 }

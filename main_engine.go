@@ -14,19 +14,20 @@ type engine struct {
 	executor  *Executor
 	scheduler *Scheduler
 	metrics   *metrics
+	events    *events
 	stopLoop  context.CancelCauseFunc
 	loopDone  chan struct{} // closed when the loop has returned
 }
 
 // startEngine opens the database, takes up what the former process left, and starts the loop. The caller ends it with shutdown;
-// when it fails, nothing is left running.
-func startEngine(ctx context.Context, s *Settings, log *slog.Logger) (*engine, error) {
-	e := &engine{metrics: newMetrics(), loopDone: make(chan struct{})}
+// when it fails, nothing is left running. checks may refuse to go on once the database is open; nothing has been called then.
+func startEngine(ctx context.Context, s *Settings, log *slog.Logger, checks ...func(*Store) error) (*engine, error) {
+	e := &engine{metrics: newMetrics(), events: newEvents(time.Now()), loopDone: make(chan struct{})}
 	var err error
 	e.store, err = openStore(ctx, s.DB, storeOptions{
-		Log: log, Policy: s.Policy, KeepRuns: s.KeepRuns, KeepPeriod: s.KeepPeriod, SweepEvery: s.SweepEvery,
+		Log: log, Policy: s.Policy, KeepRuns: s.KeepRuns, KeepPeriod: s.KeepPeriod, KeepAudit: s.KeepAudit, SweepEvery: s.SweepEvery,
 		Committed: e.metrics.observeCommit,
-		Changed:   func(job int64) { e.scheduler.Wake(job) }, // no change comes before the API serves
+		Changed:   func(job int64) { e.scheduler.Wake(job); e.events.jobChanged(job, instantOf(time.Now())) }, // no change comes before the API serves
 	})
 	if err != nil {
 		return nil, err
@@ -36,15 +37,20 @@ func startEngine(ctx context.Context, s *Settings, log *slog.Logger) (*engine, e
 		defer cancel()
 		return errors.Join(err, e.store.Close(last))
 	}
+	for _, check := range checks {
+		if err := check(e.store); err != nil {
+			return nil, closeStore(err)
+		}
+	}
 	e.executor, err = newExecutor(executorConfig{
-		Settings: s, Ledger: e.store, Log: log, Version: version, RunID: e.store.RunID, Observer: e.metrics,
+		Settings: s, Ledger: e.events.watch(e.store), Log: log, Version: version, RunID: e.store.RunID, Observer: e.metrics,
 		Ended:    func(d Dispatch) { e.scheduler.Ended(d) },
 		Finished: func(d Dispatch, f Finish, ok bool) { e.scheduler.Finished(d, f, ok) },
 	})
 	if err != nil {
 		return nil, closeStore(err)
 	}
-	e.scheduler = newScheduler(e.store, e.executor, s, log)
+	e.scheduler = newScheduler(e.events.watch(e.store), e.executor, s, log)
 	e.scheduler.uncalled = e.metrics.observeUncalled
 	if err := e.scheduler.Load(ctx); err != nil {
 		return nil, closeStore(fmt.Errorf("loading the jobs: %w", err))

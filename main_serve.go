@@ -35,11 +35,13 @@ func serveWith(ctx context.Context, s *Settings, env environment) error {
 		return err
 	}
 	defer ln.Close()
-	e, err := startEngine(ctx, s, log)
+	var g *gate
+	e, err := startEngine(ctx, s, log, func(store *Store) (err error) { g, err = openGate(ctx, s, store, log, ln.Addr()); return err })
 	if err != nil {
 		return err
 	}
 	h := newAPI(e, s, log)
+	h.gate = g
 	web := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: requestTimeout,
@@ -48,11 +50,12 @@ func serveWith(ctx context.Context, s *Settings, env environment) error {
 		MaxHeaderBytes:    maxRequestHeader,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // what clients do wrong
 	}
+	web.RegisterOnShutdown(e.events.end) // streams would never end by themselves
 	failed := make(chan error, 1)
 	go func() { failed <- web.Serve(ln) }()
 	address := ln.Addr().String()
 	log.Info("listening", "address", address, "url", "http://"+address, "version", version, "db", s.DB, "timezone", s.Timezone)
-	if tcp, ok := ln.Addr().(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
+	if g.open && !isLoopback(ln.Addr()) {
 		log.Warn("everyone who can reach this address can use the API: put it behind a firewall or a proxy with access control", "address", address)
 	}
 

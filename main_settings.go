@@ -30,7 +30,7 @@ func (o setting) env() string {
 
 // settingsTable is the whole configuration of the server.
 func settingsTable() []setting {
-	return []setting{
+	return append([]setting{
 		{"listen", "HOST:PORT", "127.0.0.1:8000", "address of the API; port 0 takes a free one and logs it",
 			func(s *Settings, v string) error { return setAddress(&s.Listen, v) }},
 		{"db", "FILE", "jobs.db", "database file; made when it does not exist",
@@ -95,7 +95,7 @@ func settingsTable() []setting {
 			func(s *Settings, v string) error { return setInt(&s.KeepRuns, v, 0, 1<<30) }},
 		{"keep-period", "DURATION", "30d", "how long ended runs are kept; 0 = for ever",
 			func(s *Settings, v string) error { return setDuration(&s.KeepPeriod, v, 0, 100*366*24*time.Hour) }},
-	}
+	}, doorSettings()...)
 }
 
 const defaultZone = "Asia/Tokyo"

@@ -1,4 +1,4 @@
--- teiki's database, version 1 (PRAGMA user_version). Times are microseconds since the Unix epoch, UTC.
+-- teiki's database, version 2 (PRAGMA user_version). Times are microseconds since the Unix epoch, UTC.
 -- A later version is a numbered step in store_upgrade.go; this file always shows the newest form, and a test compares the two.
 
 -- Facts about the database itself: 'id' (random, part of every run_id), and the fingerprint of each used time zone ('zone:Asia/Tokyo').
@@ -20,9 +20,12 @@ CREATE TABLE jobs (
   created_at   INTEGER NOT NULL,
   updated_at   INTEGER NOT NULL,
   deleted_at   INTEGER,                           -- this version plans the firings up to and including this; NULL = alive
-  definition   TEXT    NOT NULL                   -- canonical JSON (Definition in job.go); last, so that reading the rest never walks a long body
+  definition   TEXT    NOT NULL,                  -- canonical JSON (Definition in job.go); late, so that reading the rest never walks a long body
+  owner        TEXT    NOT NULL DEFAULT '',       -- who sees and changes it besides admins; '' = made without access control
+  rate         REAL    NOT NULL DEFAULT 0         -- planned runs per second at most, for the quota of its owner; 0 = no quota when it was stored
 );
 CREATE UNIQUE INDEX jobs_job_id ON jobs (job_id) WHERE deleted_at IS NULL;
+CREATE INDEX jobs_owner ON jobs (owner, id, rate) WHERE deleted_at IS NULL AND owner <> '';
 
 -- What the timer loop and the counters write, apart from jobs because it is written with every firing: small rows, few pages.
 CREATE TABLE timers (
@@ -89,3 +92,45 @@ CREATE UNIQUE INDEX runs_firing ON runs (job, scheduled_at, serial);
 CREATE INDEX runs_time ON runs (scheduled_at);
 CREATE INDEX runs_open ON runs (job) WHERE status IN ('pending', 'running', 'retrying');
 CREATE INDEX runs_ended ON runs (status, scheduled_at) WHERE status IN ('failed', 'interrupted', 'canceled', 'missed', 'skipped', 'coalesced');
+
+-- API keys. A key itself is nowhere: 256 random bits, of which the SHA-256 is enough to know them again.
+CREATE TABLE keys (
+  prefix     TEXT    PRIMARY KEY,      -- names the key: its first part, which may be shown
+  hash       BLOB    NOT NULL,         -- SHA-256 of the whole key
+  name       TEXT    NOT NULL,
+  owner      TEXT    NOT NULL,         -- whose jobs it sees
+  scopes     TEXT    NOT NULL,         -- read,run,write,admin
+  allow_ip   TEXT    NOT NULL,         -- networks it may come from; '' = all
+  created_at INTEGER NOT NULL,
+  expires_at INTEGER,                  -- NULL = never
+  revoked_at INTEGER,
+  used_at    INTEGER                   -- last use, to the minute
+) WITHOUT ROWID;
+
+-- What was done for a request with an Idempotency-Key, written in the transaction that did it; the answer follows.
+CREATE TABLE receipts (
+  actor       TEXT    NOT NULL,
+  key         TEXT    NOT NULL,
+  fingerprint BLOB    NOT NULL,        -- SHA-256 of method, path, query and body
+  at          INTEGER NOT NULL,        -- forgotten a day later
+  status      INTEGER NOT NULL,        -- of the answer; 0 = the process ended before the answer was ready
+  header      TEXT    NOT NULL,        -- JSON
+  body        BLOB    NOT NULL,
+  PRIMARY KEY (actor, key)
+) WITHOUT ROWID;
+CREATE INDEX receipts_at ON receipts (at);
+
+-- Who changed what, written in the transaction of the change; also failed logins.
+CREATE TABLE audit (
+  id      INTEGER PRIMARY KEY,
+  at      INTEGER NOT NULL,
+  actor   TEXT    NOT NULL,            -- key:PREFIX, jwt:OWNER, local (no access control), teiki (a command beside the server)
+  owner   TEXT    NOT NULL,            -- of what was changed
+  address TEXT    NOT NULL,            -- of the client; '' = this machine's command line
+  action  TEXT    NOT NULL,            -- method and path of the operation, or login
+  job_id  TEXT    NOT NULL,            -- '' = none
+  detail  TEXT    NOT NULL,
+  before  TEXT,                        -- redacted definition; NULL = did not exist, or was not changed
+  after   TEXT
+);
+CREATE INDEX audit_job ON audit (job_id, id);

@@ -20,12 +20,13 @@ import (
 // changes something returns when the change is on disk (WAL, synchronous=FULL), or with an error when it is not.
 type Store struct {
 	*Reader
-	log     *slog.Logger
-	policy  Policy // the server's defaults, for settling
-	keep    retention
-	now     func() instant
-	commits func(took time.Duration)
-	changed func(job int64) // called after each commit that changed a job's plan or its waiting runs; set before use
+	log       *slog.Logger
+	policy    Policy // the server's defaults, for settling
+	keep      retention
+	keepAudit time.Duration // 0 = for ever
+	now       func() instant
+	commits   func(took time.Duration)
+	changed   func(job int64) // called after each commit that changed a job's plan or its waiting runs; set before use
 
 	lock *fileLock
 	pool *sql.DB   // of the one writing connection
@@ -57,6 +58,7 @@ type storeOptions struct {
 
 	KeepRuns   int           // history per job by count, 0 = no limit
 	KeepPeriod time.Duration // history by age, 0 = no limit
+	KeepAudit  time.Duration // audit by age, 0 = no limit
 	SweepEvery time.Duration // 0 = sweepEvery
 }
 
@@ -69,7 +71,7 @@ func openStore(ctx context.Context, path string, opt storeOptions) (s *Store, er
 		return nil, fmt.Errorf("database: %w", err)
 	}
 	s = &Store{log: opt.Log, policy: opt.Policy, changed: opt.Changed,
-		keep: retention{runs: opt.KeepRuns, period: opt.KeepPeriod, every: cmp.Or(opt.SweepEvery, sweepEvery)},
+		keep: retention{runs: opt.KeepRuns, period: opt.KeepPeriod, every: cmp.Or(opt.SweepEvery, sweepEvery)}, keepAudit: opt.KeepAudit,
 		now:  func() instant { return instantOf(time.Now()) },
 		stmt: map[string]*sql.Stmt{}, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	if s.log == nil {

@@ -14,28 +14,16 @@ type NewJob struct {
 	Definition *Definition // checked before: the store does not judge it
 	Replace    bool        // a living job of this name becomes this one, and is no longer paused
 	At         instant     // when the request was judged: what was a future firing then is one; 0 = now
+	Owner      string      // "" = who asks
+	Paused     bool        // the job is paused from the start
+	Reason     string      // of that pause
 }
 
 // CreateJob stores a new job. A name that a living job has is errExists, unless n.Replace is set or that job is completed:
 // then the definition becomes the next version of the same job. created tells whether the name was free.
 func (s *Store) CreateJob(ctx context.Context, n NewJob) (job *Job, created bool, err error) {
 	err = s.change(ctx, func(t *tx) error {
-		at := n.At
-		if at == 0 {
-			at = t.now
-		}
-		job, err = t.job(n.JobID)
-		switch {
-		case errors.Is(err, errNotFound):
-			created = true
-			job, err = t.create(n, at)
-		case err != nil:
-		case job.State == StateCompleted || n.Replace:
-			created = false
-			err = t.replace(job, n.Definition, at)
-		default:
-			err = errExists
-		}
+		job, created, err = t.put(n)
 		return err
 	})
 	if err != nil {
@@ -44,9 +32,52 @@ func (s *Store) CreateJob(ctx context.Context, n NewJob) (job *Job, created bool
 	return job, created, nil
 }
 
+// put is CreateJob within a transaction.
+func (t *tx) put(n NewJob) (job *Job, created bool, err error) {
+	at := n.At
+	if at == 0 {
+		at = t.now
+	}
+	var before *Job
+	job, err = t.anyJob(n.JobID)
+	switch {
+	case errors.Is(err, errNotFound) && t.by != nil && t.by.MustExist:
+		err = errPrecondition
+	case errors.Is(err, errNotFound):
+		created = true
+		job, err = t.create(n, at)
+	case err != nil:
+	case !t.by.sees(job.Owner): // names are one space for all owners
+		err = errExists
+	case job.State == StateCompleted || n.Replace:
+		former := *job
+		before = &former
+		if err = t.allowed(job); err == nil {
+			err = t.replace(job, n.Definition, at)
+		}
+	default:
+		err = errExists
+	}
+	if err == nil && n.Paused && job.PausedAt == 0 {
+		err = t.pause(job, n.Reason, 0)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	t.note(before, job, "")
+	return job, created, nil
+}
+
 func (t *tx) create(n NewJob, at instant) (*Job, error) {
-	j := &Job{JobID: n.JobID, Version: 1, CreatedAt: at, UpdatedAt: at, AnchorAt: at, State: StateScheduled, Counts: map[Status]int64{}}
+	j := &Job{JobID: n.JobID, Owner: n.Owner, Version: 1, CreatedAt: at, UpdatedAt: at, AnchorAt: at, State: StateScheduled, Counts: map[Status]int64{}}
+	if j.Owner == "" && t.by != nil {
+		j.Owner = t.by.Owner
+	}
 	if err := j.setDefinition(n.Definition); err != nil {
+		return nil, err
+	}
+	rate := t.rate(j)
+	if err := t.withinQuota(j.Owner, 0, rate); err != nil {
 		return nil, err
 	}
 	plan, err := j.Schedule()
@@ -58,9 +89,9 @@ func (t *tx) create(n NewJob, at instant) (*Job, error) {
 	if j.NextAt == 0 {
 		j.State = StateCompleted
 	}
-	err = t.get([]any{&j.ID}, `INSERT INTO jobs (job_id, version, schedule, policy, host, anchor_at, effective_at, created_at, updated_at, definition)
-		VALUES (?,?,?,?,?,?,?,?,?,?) RETURNING id`, j.JobID, j.Version, j.schedule, j.policy, hostKey(n.Definition.TargetURL),
-		int64(j.AnchorAt), int64(j.EffectiveAt), int64(j.CreatedAt), int64(j.UpdatedAt), j.definition)
+	err = t.get([]any{&j.ID}, `INSERT INTO jobs (job_id, version, schedule, policy, host, anchor_at, effective_at, created_at, updated_at, definition, owner, rate)
+		VALUES (?,?,?,?,?,?,?,?,?,?,?,?) RETURNING id`, j.JobID, j.Version, j.schedule, j.policy, hostKey(n.Definition.TargetURL),
+		int64(j.AnchorAt), int64(j.EffectiveAt), int64(j.CreatedAt), int64(j.UpdatedAt), j.definition, j.Owner, rate)
 	if err != nil {
 		return nil, fmt.Errorf("new job: %w", err)
 	}
@@ -145,6 +176,10 @@ func (t *tx) newVersion(j *Job, d *Definition, at instant, anew bool) error {
 	if err != nil {
 		return err
 	}
+	rate := t.rate(&next)
+	if err := t.withinQuota(j.Owner, j.ID, rate); err != nil {
+		return err
+	}
 	if at = max(at, j.cursor); since(plan, at) >= j.cursor {
 		at = since(plan, at)
 	}
@@ -160,9 +195,9 @@ func (t *tx) newVersion(j *Job, d *Definition, at instant, anew bool) error {
 	if j.PausedAt == 0 {
 		next.NextAt = nextAfter(plan, j.cursor)
 	}
-	if _, err := t.exec(`UPDATE jobs SET version = ?, schedule = ?, policy = ?, host = ?, anchor_at = ?, effective_at = ?, updated_at = ?, definition = ?
+	if _, err := t.exec(`UPDATE jobs SET version = ?, schedule = ?, policy = ?, host = ?, anchor_at = ?, effective_at = ?, updated_at = ?, definition = ?, rate = ?
 		WHERE id = ?`, next.Version, next.schedule, next.policy, hostKey(d.TargetURL), int64(next.AnchorAt), int64(next.EffectiveAt),
-		int64(next.UpdatedAt), next.definition, j.ID); err != nil {
+		int64(next.UpdatedAt), next.definition, rate, j.ID); err != nil {
 		return fmt.Errorf("new version: %w", err)
 	}
 	*j = next
@@ -215,6 +250,7 @@ func (s *Store) changeJob(ctx context.Context, jobID string, to **Job, apply fun
 		if err != nil {
 			return err
 		}
+		before := *j
 		if err := apply(t, j); err != nil {
 			return err
 		}
@@ -223,6 +259,7 @@ func (s *Store) changeJob(ctx context.Context, jobID string, to **Job, apply fun
 				return err
 			}
 		}
+		t.noteJob(&before, j)
 		t.touch(j.ID)
 		*to = j
 		return nil

@@ -28,6 +28,7 @@ type Job struct {
 	EffectiveAt instant // this version plans the firings later than this
 	AnchorAt    instant // where an interval without start_date counts from
 	DeletedAt   instant // 0 = alive
+	Owner       string  // who sees and changes it besides admins; "" = made without access control
 
 	State       string  // scheduled | paused | completed
 	NextAt      instant // first planned firing without a row, 0 = none
@@ -50,7 +51,7 @@ type Job struct {
 // jobColumns and jobTables read a Job; jobScan takes the columns in this order.
 const (
 	jobColumns = `j.id, j.job_id, j.version, j.schedule, j.policy, j.anchor_at, j.effective_at, j.created_at, j.updated_at,
-		coalesce(j.deleted_at, 0), j.definition, coalesce(t.next_at, 0), t.cursor_at, t.succeeded, t.failed, t.interrupted, t.canceled,
+		coalesce(j.deleted_at, 0), j.definition, j.owner, coalesce(t.next_at, 0), t.cursor_at, t.succeeded, t.failed, t.interrupted, t.canceled,
 		t.missed, t.skipped, t.coalesced, t.failures_in_row, coalesce(t.last_run, 0), coalesce(t.last_status, ''), t.pruned_at,
 		coalesce(p.paused_at, 0), coalesce(p.until_at, 0), coalesce(p.reason, ''),
 		t.next_at IS NULL AND p.job IS NULL AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.job = j.id AND r.status IN ('pending', 'running', 'retrying'))`
@@ -63,7 +64,7 @@ func jobScan(scan func(...any) error) (*Job, error) {
 	var n [7]int64
 	var over bool
 	err := scan(&j.ID, &j.JobID, &j.Version, &j.schedule, &j.policy, &j.AnchorAt, &j.EffectiveAt, &j.CreatedAt, &j.UpdatedAt,
-		&j.DeletedAt, &j.definition, &j.NextAt, &j.cursor, &n[0], &n[1], &n[2], &n[3], &n[4], &n[5], &n[6], &j.FailuresInRow,
+		&j.DeletedAt, &j.definition, &j.Owner, &j.NextAt, &j.cursor, &n[0], &n[1], &n[2], &n[3], &n[4], &n[5], &n[6], &j.FailuresInRow,
 		&j.LastRun, &j.LastStatus, &j.pruned, &j.PausedAt, &j.PauseUntil, &j.PauseReason, &over)
 	if err != nil {
 		return nil, err
@@ -108,8 +109,20 @@ func (j *Job) setDefinition(d *Definition) error {
 	return nil
 }
 
-// job reads the living job with the name jobID; errNotFound.
+// job reads the living job with the name jobID that the asker may touch; errNotFound.
 func (t *tx) job(jobID string) (*Job, error) {
+	j, err := t.anyJob(jobID)
+	if err == nil {
+		err = t.allowed(j)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return j, nil
+}
+
+// anyJob reads the living job with the name jobID, whoever asks; errNotFound.
+func (t *tx) anyJob(jobID string) (*Job, error) {
 	return t.oneJob("SELECT "+jobColumns+jobTables+" WHERE j.job_id = ? AND j.deleted_at IS NULL", jobID)
 }
 
@@ -135,6 +148,9 @@ func (r *Reader) Job(ctx context.Context, jobID string) (*Job, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if !askerOf(ctx).sees(j.Owner) {
+		return nil, errNotFound
 	}
 	return j, j.parse()
 }

@@ -20,7 +20,8 @@ const (
 type JobFilter struct {
 	State string   // scheduled | paused | completed
 	Q     string   // in job_id, name, description or target_url, in any case
-	Tags  []string // all of them
+	Tags  []string // all of them, automatic ones too
+	Owner string   // "" = every owner that the asker sees
 	After int64    // the next of the page before
 	Limit int      // at most so many, > 0
 }
@@ -28,6 +29,15 @@ type JobFilter struct {
 // Jobs gives one page of the living jobs that f wants, in the order of creation. next is the After of the following page, 0
 // when there is none; a page may have fewer than Limit jobs, even none, and still be followed.
 func (r *Reader) Jobs(ctx context.Context, f JobFilter) (page []*Job, next int64, err error) {
+	if owner, ok := askerOf(ctx).limited(); ok {
+		if f.Owner != "" && f.Owner != owner {
+			return nil, 0, nil
+		}
+		f.Owner = owner
+		if owner == "" {
+			return nil, 0, nil // nobody's jobs are seen by admins alone
+		}
+	}
 	q, seen, began := strings.ToLower(f.Q), 0, time.Now()
 	for {
 		size := min(jobBatch, f.Limit-len(page)+1) // one more tells whether another page follows
@@ -41,7 +51,7 @@ func (r *Reader) Jobs(ctx context.Context, f JobFilter) (page []*Job, next int64
 			}
 			f.After = j.ID
 			seen++
-			if f.State != "" && j.State != f.State || !j.mayMatch(q) {
+			if f.State != "" && j.State != f.State || f.Owner != "" && j.Owner != f.Owner || !j.mayMatch(q) {
 				continue
 			}
 			if err := j.parse(); err != nil {
@@ -61,7 +71,8 @@ func (r *Reader) Jobs(ctx context.Context, f JobFilter) (page []*Job, next int64
 }
 
 const (
-	jobsQuery = "SELECT " + jobColumns + jobTables + " WHERE j.deleted_at IS NULL AND j.id > ? ORDER BY j.id LIMIT ?"
+	jobsQuery      = "SELECT " + jobColumns + jobTables + " WHERE j.deleted_at IS NULL AND j.id > ? ORDER BY j.id LIMIT ?"
+	ownedJobsQuery = "SELECT " + jobColumns + jobTables + " WHERE j.owner = ? AND j.owner <> '' AND j.deleted_at IS NULL AND j.id > ? ORDER BY j.id LIMIT ?"
 	// Few among many: by the index of open pauses.
 	pausedJobsQuery = "SELECT " + jobColumns + ` FROM pauses p INDEXED BY pauses_open CROSS JOIN jobs j ON j.id = p.job CROSS JOIN timers t ON t.job = p.job
 		WHERE p.resumed_at IS NULL AND j.deleted_at IS NULL AND p.job > ? ORDER BY p.job LIMIT ?`
@@ -69,11 +80,14 @@ const (
 
 // jobBatch reads the next jobs after f.After that may be wanted.
 func (r *Reader) jobBatch(ctx context.Context, f JobFilter, size int) (batch []*Job, err error) {
-	query := jobsQuery
-	if f.State == StatePaused {
+	query, args := jobsQuery, []any{f.After, size}
+	switch {
+	case f.Owner != "":
+		query, args = ownedJobsQuery, []any{f.Owner, f.After, size}
+	case f.State == StatePaused:
 		query = pausedJobsQuery
 	}
-	rows, err := r.read.QueryContext(ctx, query, f.After, size)
+	rows, err := r.read.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -99,9 +113,12 @@ func (j *Job) mayMatch(text string) bool {
 }
 
 func (j *Job) matches(text string, tags []string) bool {
-	for _, tag := range tags {
-		if !slices.Contains(j.Definition.Tags, tag) {
-			return false
+	if len(tags) > 0 {
+		auto := autoTags(j.Definition, j.Owner)
+		for _, tag := range tags {
+			if !slices.Contains(j.Definition.Tags, tag) && !slices.Contains(auto, tag) {
+				return false
+			}
 		}
 	}
 	return text == "" || slices.ContainsFunc([]string{j.JobID, j.Definition.Name, j.Definition.Description, j.Definition.TargetURL},
@@ -118,6 +135,9 @@ type JobVersion struct {
 
 // Versions gives a living job's versions, the present one first, as far back as retention has kept them; errNotFound.
 func (r *Reader) Versions(ctx context.Context, jobID string) (list []JobVersion, err error) {
+	if _, err := r.Job(ctx, jobID); err != nil { // also when the asker must not see it
+		return nil, err
+	}
 	rows, err := r.read.QueryContext(ctx, `SELECT version, definition, effective_at, 0 FROM jobs WHERE job_id = ?1 AND deleted_at IS NULL
 		UNION ALL SELECT v.version, v.definition, v.effective_at, v.until_at FROM jobs j JOIN versions v ON v.job = j.id WHERE j.job_id = ?1 AND j.deleted_at IS NULL
 		ORDER BY 1 DESC`, jobID)

@@ -43,6 +43,9 @@ func (s *Store) sweepForever() {
 		if _, err := s.sweep(s.quit, s.now()); err != nil && s.quit.Err() == nil {
 			s.log.Warn("old history could not be deleted, trying again later", "error", err)
 		}
+		if err := s.sweepRecords(s.quit, s.now()); err != nil && s.quit.Err() == nil {
+			s.log.Warn("old records could not be deleted, trying again later", "error", err)
+		}
 	}
 }
 

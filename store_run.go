@@ -14,7 +14,11 @@ func (s *Store) RunNow(ctx context.Context, jobID string) (run *Run, err error) 
 		}
 		run = &Run{Job: j.ID, JobID: j.JobID, Version: j.Version, Trigger: ByHand, Status: Pending, ScheduledAt: t.now, DueAt: t.now, Count: 1}
 		t.touch(j.ID)
-		return t.insertRun(run)
+		if err := t.insertRun(run); err != nil {
+			return err
+		}
+		t.noteRun(j, run)
+		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -43,9 +47,16 @@ func (s *Store) RerunRun(ctx context.Context, run int64) (again *Run, err error)
 		if j.DeletedAt != 0 {
 			return fmt.Errorf("%w: its job is deleted", errNotFound)
 		}
+		if err := t.allowed(j); err != nil {
+			return err
+		}
 		again = &Run{Job: j.ID, JobID: j.JobID, Version: j.Version, Trigger: ByRerun, Status: Pending, ScheduledAt: old.ScheduledAt, DueAt: t.now, Count: 1}
 		t.touch(j.ID)
-		return t.insertRun(again)
+		if err := t.insertRun(again); err != nil {
+			return err
+		}
+		t.noteRun(j, again)
+		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -60,6 +71,15 @@ func (s *Store) CancelRun(ctx context.Context, run int64) (r *Run, err error) {
 		if r, err = t.run(run); err != nil {
 			return err
 		}
+		j, err := t.jobByKey(r.Job)
+		if err != nil {
+			return err
+		}
+		if err := t.allowed(j); err != nil {
+			return err
+		}
+		r.JobID = j.JobID
+		t.noteRun(j, r)
 		switch r.Status {
 		case Running: // should its attempt end in a retry, that one is not made
 			r.Reason = ReasonByUser

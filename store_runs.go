@@ -60,6 +60,9 @@ func (r *Reader) view(ctx context.Context, run *Run) (RunView, error) {
 	if err != nil {
 		return RunView{}, err
 	}
+	if !askerOf(ctx).sees(p.Owner) {
+		return RunView{}, errNotFound
+	}
 	run.JobID = p.JobID
 	return RunView{run, p}, nil
 }
@@ -122,8 +125,9 @@ func (r *Reader) Runs(ctx context.Context, f RunFilter) (page []RunView, next st
 	}
 	if f.JobID != "" {
 		var job int64
-		err := r.read.QueryRowContext(ctx, "SELECT id FROM jobs WHERE job_id = ? AND deleted_at IS NULL", f.JobID).Scan(&job)
-		if errors.Is(err, sql.ErrNoRows) {
+		var owner string
+		err := r.read.QueryRowContext(ctx, "SELECT id, owner FROM jobs WHERE job_id = ? AND deleted_at IS NULL", f.JobID).Scan(&job, &owner)
+		if errors.Is(err, sql.ErrNoRows) || err == nil && !askerOf(ctx).sees(owner) {
 			return nil, "", errNotFound
 		}
 		if err != nil {
@@ -157,6 +161,7 @@ func (r *Reader) scanRuns(ctx context.Context, f RunFilter, bounds []any) (runs 
 		return nil, last, err
 	}
 	defer m.close()
+	owned := ownedJobs{by: askerOf(ctx), of: map[int64]bool{}}
 	began := time.Now()
 	for seen := 0; ; seen++ {
 		run, text, err := m.next()
@@ -170,7 +175,14 @@ func (r *Reader) scanRuns(ctx context.Context, f RunFilter, bounds []any) (runs 
 			return runs, last, nil
 		}
 		last = runPlace{run.ScheduledAt, run.ID}
-		if f.wants(run, text) {
+		if !f.wants(run, text) {
+			continue
+		}
+		seen, err := owned.has(ctx, snapshot, run.Job)
+		if err != nil {
+			return nil, last, err
+		}
+		if seen {
 			runs = append(runs, run)
 		}
 	}

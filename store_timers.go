@@ -124,6 +124,7 @@ func openRuns(ctx context.Context, snapshot *sql.Tx) (map[int64][]OpenRun, error
 // Plan is one version of a job, compiled. It never changes, so it may be kept and shared: read only.
 type Plan struct {
 	JobID      string
+	Owner      string
 	Definition *Definition
 	Schedule   *schedule.Schedule
 }
@@ -192,7 +193,7 @@ func (r *Reader) Definitions(ctx context.Context, keys []versionKey) (names, tex
 }
 
 // versionQuery reads one version of a job, present or former.
-const versionQuery = `SELECT j.job_id, coalesce(v.definition, j.definition), coalesce(v.schedule, j.schedule), coalesce(v.anchor_at, j.anchor_at)
+const versionQuery = `SELECT j.job_id, j.owner, coalesce(v.definition, j.definition), coalesce(v.schedule, j.schedule), coalesce(v.anchor_at, j.anchor_at)
 	FROM jobs j LEFT JOIN versions v ON v.job = j.id AND v.version = ?2 WHERE j.id = ?1 AND (j.version = ?2 OR v.version IS NOT NULL)`
 
 // Plan reads one version of a job; errNotFound when there is none (any more).
@@ -207,7 +208,7 @@ func (r *Reader) Plan(ctx context.Context, job int64, version int) (*Plan, error
 	var text, timing string
 	var anchor instant
 	p = new(Plan)
-	err := r.version.QueryRowContext(ctx, job, version).Scan(&p.JobID, &text, &timing, &anchor)
+	err := r.version.QueryRowContext(ctx, job, version).Scan(&p.JobID, &p.Owner, &text, &timing, &anchor)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, errNotFound
 	}

@@ -13,6 +13,8 @@ type tx struct {
 	apart   bool    // every operation has its own savepoint
 	touched []int64 // jobs to announce after the commit
 	rows    []*Run  // claimed rows that are not inserted yet
+	by      *asker  // of the change at hand, nil = the server itself
+	traces  []trace // what it did
 }
 
 // change applies op under a savepoint: its error undoes it alone. The returned error ends the whole transaction.
@@ -25,7 +27,13 @@ func (t *tx) change(op *changeOp) error {
 		return err
 	}
 	mark := len(t.touched)
-	if err := op.apply(t); err != nil {
+	t.by, t.traces = op.by, nil
+	err := op.apply(t)
+	if err == nil {
+		err = t.conclude()
+	}
+	t.by = nil
+	if err != nil {
 		if ofTheDisk(err) {
 			return err
 		}
@@ -35,7 +43,7 @@ func (t *tx) change(op *changeOp) error {
 			return err
 		}
 	}
-	_, err := t.exec("RELEASE change")
+	_, err = t.exec("RELEASE change")
 	return err
 }
 

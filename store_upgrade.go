@@ -12,7 +12,7 @@ var schemaSQL string
 
 // upgradeSteps holds, at index i, the SQL that takes a database from version i+1 to i+2. A step that has been released never
 // changes. schema.sql must show what the last step leaves.
-var upgradeSteps = []string{}
+var upgradeSteps = []string{toVersion2}
 
 // schemaVersion is the newest version: what schema.sql says.
 var schemaVersion = 1 + len(upgradeSteps)
@@ -51,3 +51,45 @@ func inTransaction(ctx context.Context, conn *sql.Conn, version int, script stri
 	}
 	return tx.Commit()
 }
+
+// toVersion2: owners, keys, receipts, audit.
+const toVersion2 = `ALTER TABLE jobs ADD COLUMN owner TEXT NOT NULL DEFAULT '';
+ALTER TABLE jobs ADD COLUMN rate REAL NOT NULL DEFAULT 0;
+CREATE INDEX jobs_owner ON jobs (owner, id, rate) WHERE deleted_at IS NULL AND owner <> '';
+CREATE TABLE keys (
+  prefix     TEXT    PRIMARY KEY,
+  hash       BLOB    NOT NULL,
+  name       TEXT    NOT NULL,
+  owner      TEXT    NOT NULL,
+  scopes     TEXT    NOT NULL,
+  allow_ip   TEXT    NOT NULL,
+  created_at INTEGER NOT NULL,
+  expires_at INTEGER,
+  revoked_at INTEGER,
+  used_at    INTEGER
+) WITHOUT ROWID;
+CREATE TABLE receipts (
+  actor       TEXT    NOT NULL,
+  key         TEXT    NOT NULL,
+  fingerprint BLOB    NOT NULL,
+  at          INTEGER NOT NULL,
+  status      INTEGER NOT NULL,
+  header      TEXT    NOT NULL,
+  body        BLOB    NOT NULL,
+  PRIMARY KEY (actor, key)
+) WITHOUT ROWID;
+CREATE INDEX receipts_at ON receipts (at);
+CREATE TABLE audit (
+  id      INTEGER PRIMARY KEY,
+  at      INTEGER NOT NULL,
+  actor   TEXT    NOT NULL,
+  owner   TEXT    NOT NULL,
+  address TEXT    NOT NULL,
+  action  TEXT    NOT NULL,
+  job_id  TEXT    NOT NULL,
+  detail  TEXT    NOT NULL,
+  before  TEXT,
+  after   TEXT
+);
+CREATE INDEX audit_job ON audit (job_id, id);
+`

@@ -39,6 +39,7 @@ type finishOp struct {
 
 type changeOp struct {
 	apply func(t *tx) error
+	by    *asker        // nil = the server itself
 	err   error         // what apply returned; set before done is closed
 	done  chan struct{} // closed after the commit or the refusal
 	state atomic.Int32  // waiting, taken or given up
@@ -70,7 +71,7 @@ func (s *Store) Finish(f Finish, done func(accepted bool)) {
 // change runs apply on the writer's connection and returns when what it did is on disk. An error of apply undoes it. When ctx
 // ends first and apply has not begun, it never will; when it has begun, the error says that the outcome is not known.
 func (s *Store) change(ctx context.Context, apply func(t *tx) error) error {
-	op := &changeOp{apply: apply, done: make(chan struct{})}
+	op := &changeOp{apply: apply, by: askerOf(ctx), done: make(chan struct{})}
 	if !s.submit(op) {
 		return unavailable(errStoreClosed)
 	}

@@ -1,0 +1,3 @@
+package main
+
+func openapiDocument() map[string]any { return map[string]any{"openapi": "3.1.0"} }
