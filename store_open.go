@@ -54,7 +54,7 @@ func readerDSN(path string) string {
 type Reader struct {
 	read *sql.DB
 	// Prepared, because compiling them costs several times as much as running them.
-	timer, version, definitions *sql.Stmt
+	timer, version, definitions, schedules *sql.Stmt
 	id                          uint64 // meta 'id': the database's part of every run_id
 	cached                      planCache
 }
@@ -99,7 +99,7 @@ func newReader(ctx context.Context, path string, connections int) (*Reader, erro
 		db.Close()
 		return nil, err
 	}
-	for query, st := range map[string]**sql.Stmt{timerQuery: &r.timer, versionQuery: &r.version, definitionsQuery: &r.definitions} {
+	for query, st := range map[string]**sql.Stmt{timerQuery: &r.timer, versionQuery: &r.version, definitionsQuery: &r.definitions, schedulesQuery: &r.schedules} {
 		if *st, err = db.PrepareContext(ctx, query); err != nil {
 			db.Close()
 			return nil, err

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -148,7 +149,7 @@ func (r *Reader) Definition(ctx context.Context, job int64, version int) (string
 	var p Plan
 	var text, timing string
 	var anchor instant
-	err := r.version.QueryRowContext(ctx, job, version).Scan(&p.JobID, &text, &timing, &anchor)
+	err := r.version.QueryRowContext(ctx, job, version).Scan(&p.JobID, &p.Owner, &text, &timing, &anchor)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil, errNotFound
 	}
@@ -190,6 +191,31 @@ func (r *Reader) Definitions(ctx context.Context, keys []versionKey) (names, tex
 		}
 	}
 	return names, texts, rows.Err()
+}
+
+// schedulesQuery reads the present schedules of a JSON list of jobs.
+const schedulesQuery = "SELECT j.id, j.version, j.schedule, j.anchor_at FROM json_each(?) k CROSS JOIN jobs j ON j.id = k.value"
+
+// Schedules reads many present schedules; see ledger.
+func (r *Reader) Schedules(ctx context.Context, jobs []int64) (list []ScheduleText, err error) {
+	ids, err := json.Marshal(jobs)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := r.schedules.QueryContext(ctx, string(ids))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	list = make([]ScheduleText, 0, len(jobs))
+	for rows.Next() {
+		var t ScheduleText
+		if err := rows.Scan(&t.Job, &t.Version, &t.Text, &t.Anchor); err != nil {
+			return nil, err
+		}
+		list = append(list, t)
+	}
+	return list, rows.Err()
 }
 
 // versionQuery reads one version of a job, present or former.
