@@ -147,7 +147,7 @@ func (r *Reader) Definition(ctx context.Context, job int64, version int) (string
 	var p Plan
 	var text, timing string
 	var anchor instant
-	err := r.version.QueryRowContext(ctx, job, version).Scan(&p.JobID, &text, &timing, &anchor)
+	err := r.version.QueryRowContext(ctx, job, version).Scan(&p.JobID, &p.Owner, &text, &timing, &anchor)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil, errNotFound
 	}
