@@ -55,6 +55,8 @@ func commands() []command {
 		{"bench-server", "", "", runBenchServer},
 		{"bench-target", "", "", runBenchTarget},
 		{"egress", "URL", "explain whether calls may reach a URL, and by which rule", explain},
+		{"import", "crontab FILE | url URL | jsonl FILE", "make jobs of a crontab, of the old service, or of an export; -h says more", importCommand},
+		{"key", "create | list | revoke", "make, show and revoke API keys; -h says more", keyCommand},
 		{"version", "", "print the version and exit", printVersion},
 		{"verify", "[-db FILE] [-from TIME] [-to TIME] [-json]", "compare the plan of every job with its rows; exit code 1 on a difference", verify},
 	}

@@ -76,27 +76,31 @@ func (r *Reader) Keys(ctx context.Context) (list []*Key, err error) {
 
 // CreateKey stores a key.
 func (s *Store) CreateKey(ctx context.Context, k *Key) error {
-	return s.change(ctx, func(t *tx) error {
-		k.CreatedAt = t.now
-		if _, err := t.exec("INSERT INTO keys (prefix, hash, name, owner, scopes, allow_ip, created_at, expires_at) VALUES (?,?,?,?,?,?,?,?)",
-			k.Prefix, k.Hash, k.Name, k.Owner, k.Scopes.String(), k.AllowIP.String(), int64(k.CreatedAt), orNull(k.ExpiresAt)); err != nil {
-			return fmt.Errorf("new key: %w", err)
-		}
-		t.note(nil, nil, "key %s of %s: %s", k.Prefix, k.Owner, k.Scopes)
-		return nil
-	})
+	return s.change(ctx, func(t *tx) error { return t.createKey(k) })
+}
+
+func (t *tx) createKey(k *Key) error {
+	k.CreatedAt = t.now
+	if _, err := t.exec("INSERT INTO keys (prefix, hash, name, owner, scopes, allow_ip, created_at, expires_at) VALUES (?,?,?,?,?,?,?,?)",
+		k.Prefix, k.Hash, k.Name, k.Owner, k.Scopes.String(), k.AllowIP.String(), int64(k.CreatedAt), orNull(k.ExpiresAt)); err != nil {
+		return fmt.Errorf("new key: %w", err)
+	}
+	t.note(nil, nil, "key %s of %s: %s", k.Prefix, k.Owner, k.Scopes)
+	return nil
 }
 
 // RevokeKey ends a key for ever; errNotFound also for one that was revoked before.
 func (s *Store) RevokeKey(ctx context.Context, prefix string) error {
-	return s.change(ctx, func(t *tx) error {
-		n, err := t.exec("UPDATE keys SET revoked_at = ? WHERE prefix = ? AND revoked_at IS NULL", int64(t.now), prefix)
-		if err == nil && n == 0 {
-			err = errNotFound
-		}
-		t.note(nil, nil, "key %s", prefix)
-		return err
-	})
+	return s.change(ctx, func(t *tx) error { return t.revokeKey(prefix) })
+}
+
+func (t *tx) revokeKey(prefix string) error {
+	n, err := t.exec("UPDATE keys SET revoked_at = ? WHERE prefix = ? AND revoked_at IS NULL", int64(t.now), prefix)
+	if err == nil && n == 0 {
+		err = errNotFound
+	}
+	t.note(nil, nil, "key %s", prefix)
+	return err
 }
 
 // UsedKey queues the time of a key's use, and does not wait for it.

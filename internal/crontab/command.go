@@ -78,7 +78,7 @@ func readCommand(words []string, input *string) (*Request, []string, error) {
 		case "curl":
 			err = c.options(words[1:], curlOptions)
 		case "wget":
-			c.Redirects = &Redirects{20}
+			c.Redirects = &Redirects{maxFollow}
 			err = c.options(words[1:], wgetOptions)
 		case "exec", "command", "chronic", "nohup":
 			words = words[1:]

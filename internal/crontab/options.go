@@ -96,7 +96,7 @@ func (c *call) follow(v string) error {
 		return fmt.Errorf("the number of redirects %.40q is no number", v)
 	}
 	if c.Redirects != nil && n >= 0 {
-		c.Redirects.Follow = min(n, 20)
+		c.Redirects.Follow = min(n, maxFollow)
 	}
 	return nil
 }
@@ -136,9 +136,9 @@ var curlOptions = []option{
 	{0, "connect-timeout", true, timeout(func(c *call, n float64) { c.ConnectTimeoutSec = n })},
 	{0, "retry", true, retries(0)},
 	{0, "retry-delay", true, timeout(func(c *call, n float64) { c.RetryBackoffSec = n })},
-	{'L', "location", false, func(c *call, _ string) error { c.Redirects = &Redirects{20}; return nil }},
+	{'L', "location", false, func(c *call, _ string) error { c.Redirects = &Redirects{maxFollow}; return nil }},
 	{0, "location-trusted", false, func(c *call, _ string) error {
-		c.Redirects = &Redirects{20}
+		c.Redirects = &Redirects{maxFollow}
 		c.note("--location-trusted: teiki never sends credentials on to another host")
 		return nil
 	}},
@@ -276,3 +276,6 @@ func long(known []option, name string) *option {
 	}
 	return nil
 }
+
+// maxFollow is the most redirects that a job may follow; curl follows 50, wget 20, and either seldom more than two.
+const maxFollow = 10
