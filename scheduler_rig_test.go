@@ -46,8 +46,8 @@ type loopTarget struct {
 
 type loopCall struct {
 	Dispatch
-	at   instant
-	over bool
+	at    instant
+	ended instant // 0 = still out
 }
 
 func (f *loopTarget) Start(d Dispatch) {
@@ -70,8 +70,9 @@ func (f *loopTarget) Start(d Dispatch) {
 		case <-time.After(took):
 		case err := <-stop:
 			switch err {
-			case errKilled:
-				return // nobody is left to say so
+			case errKilled: // nobody is left to say so
+				f.over(i, d)
+				return
 			case errReplaced:
 				status, reason = Canceled, ReasonReplaced
 			case errCanceled:
@@ -80,13 +81,17 @@ func (f *loopTarget) Start(d Dispatch) {
 				status, reason = Interrupted, ReasonShutdown
 			}
 		}
-		f.mu.Lock()
-		f.calls[i].over = true
-		delete(f.cancel, d.Run)
-		f.mu.Unlock()
+		f.over(i, d)
 		f.end(d, start, status, reason)
 		f.r.sched.Ended(d)
 	}()
+}
+
+func (f *loopTarget) over(i int, d Dispatch) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls[i].ended = f.r.sched.now()
+	delete(f.cancel, d.Run)
 }
 
 func (f *loopTarget) end(d Dispatch, start instant, status Status, reason string) {
