@@ -127,9 +127,12 @@ func (s *Scheduler) Load(ctx context.Context) error {
 	return err
 }
 
-// restore gives a run that the former process left its way on: a call that was out has an unknown outcome.
+// restore gives a run that the former process left its way on: a call that was out has an unknown outcome. Until that is on
+// disk the job waits: the run would count as an instance that is out, and cost a firing its call.
 func (s *Scheduler) restore(e *entry, r *OpenRun) {
 	if r.Status == Running {
+		e.cutOff++
+		s.heap.remove(e)
 		s.caller.Interrupted(Dispatch{Run: r.Run, Job: e.job, Version: r.Version, Trigger: r.Trigger,
 			ScheduledAt: r.ScheduledAt, DueAt: r.DueAt, StartedAt: r.StartedAt, Attempt: r.Attempt})
 	}

@@ -26,7 +26,7 @@ const claimRetry = 200 * time.Millisecond
 
 // act does what is due for one entry. It is out of the heap, and goes back when it has its answer.
 func (s *Scheduler) act(ctx context.Context, e *entry, now instant) {
-	if e.state != idle || e.gone || e.policy == nil {
+	if e.state != idle || e.gone || e.policy == nil || e.cutOff > 0 {
 		return
 	}
 	if time.Now().Before(s.blocked) {

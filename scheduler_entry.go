@@ -24,8 +24,9 @@ type entry struct {
 	dirty   bool // changed in the database while busy: load again
 	queued  bool // waits for a slot
 	paused  bool
-	gone    bool // no longer in the index
-	refused bool // its last claim did not hold
+	gone    bool  // no longer in the index
+	refused bool  // its last claim did not hold
+	cutOff  int32 // runs that a crash of the former process cut off and that are not concluded yet: nothing is decided meanwhile
 }
 
 // rare is what few entries need.
@@ -63,7 +64,7 @@ const (
 
 // wakeAt is when the entry has something to do, 0 = never.
 func (e *entry) wakeAt() instant {
-	if e.state != idle || e.queued || e.gone {
+	if e.state != idle || e.queued || e.gone || e.cutOff > 0 {
 		return 0
 	}
 	var at instant

@@ -128,6 +128,9 @@ func (s *Scheduler) finished(ctx context.Context, e *entry, ev event) {
 	if e == nil {
 		return
 	}
+	if ev.dispatch.host == nil { // it was not called by this process: restore has handed it over
+		e.cutOff--
+	}
 	if !ev.accepted {
 		s.load(ctx, e)
 		return

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -32,8 +33,10 @@ type loopRig struct {
 type loopTarget struct {
 	r          *loopRig
 	answer     func(d Dispatch) (time.Duration, Status)
-	pauseAfter int  // pause_after_failures that its outcomes carry
-	deaf       bool // a cancellation comes too late: the call ends as it would have
+	pauseAfter int           // pause_after_failures that its outcomes carry
+	backoff    time.Duration // from a failure to its retry; 0 = 30 s
+	crashed    Status        // what becomes of a call that a crash cut off; "" = interrupted
+	deaf       bool          // a cancellation comes too late: the call ends as it would have
 
 	mu     sync.Mutex
 	calls  []loopCall
@@ -43,8 +46,8 @@ type loopTarget struct {
 
 type loopCall struct {
 	Dispatch
-	at   instant
-	over bool
+	at    instant
+	ended instant // 0 = still out
 }
 
 func (f *loopTarget) Start(d Dispatch) {
@@ -67,6 +70,9 @@ func (f *loopTarget) Start(d Dispatch) {
 		case <-time.After(took):
 		case err := <-stop:
 			switch err {
+			case errKilled: // nobody is left to say so
+				f.over(i, d)
+				return
 			case errReplaced:
 				status, reason = Canceled, ReasonReplaced
 			case errCanceled:
@@ -75,13 +81,17 @@ func (f *loopTarget) Start(d Dispatch) {
 				status, reason = Interrupted, ReasonShutdown
 			}
 		}
-		f.mu.Lock()
-		f.calls[i].over = true
-		delete(f.cancel, d.Run)
-		f.mu.Unlock()
+		f.over(i, d)
 		f.end(d, start, status, reason)
 		f.r.sched.Ended(d)
 	}()
+}
+
+func (f *loopTarget) over(i int, d Dispatch) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls[i].ended = f.r.sched.now()
+	delete(f.cancel, d.Run)
 }
 
 func (f *loopTarget) end(d Dispatch, start instant, status Status, reason string) {
@@ -92,12 +102,35 @@ func (f *loopTarget) end(d Dispatch, start instant, status Status, reason string
 	}
 	if status == Retrying {
 		fin.DueAt = fin.FinishedAt.Add(30 * time.Second)
+		if f.backoff > 0 {
+			fin.DueAt = fin.FinishedAt.Add(f.backoff)
+		}
 	}
 	s := f.r.sched
 	f.r.store.Finish(fin, func(accepted bool) { s.Finished(d, fin, accepted) })
 }
 
-func (f *loopTarget) Interrupted(d Dispatch) { f.end(d, d.StartedAt, Interrupted, ReasonCrash) }
+func (f *loopTarget) Interrupted(d Dispatch) {
+	status := f.crashed
+	if status == "" {
+		status = Interrupted
+	}
+	f.end(d, d.StartedAt, status, ReasonCrash)
+}
+
+// errKilled ends a call without a word, as kill -9 does.
+var errKilled = errors.New("killed")
+
+// crash ends everything as kill -9 does: what is on disk stays, what is out is never heard of again.
+func (r *loopRig) crash() {
+	r.target.mu.Lock()
+	for _, c := range r.target.cancel {
+		c <- errKilled
+	}
+	clear(r.target.cancel)
+	r.target.mu.Unlock()
+	r.stop()
+}
 
 func (f *loopTarget) Cancel(run int64, cause error) {
 	f.mu.Lock()
