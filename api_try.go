@@ -26,6 +26,9 @@ func (a *api) tryUnsaved(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if askerOf(r.Context()).DryRun {
+		return invalid{{"dry_run", "means nothing here: this operation saves nothing, and makes the call"}}
+	}
 	now := a.now()
 	req, err := parseJob(body, now, a.settings, a.calls)
 	if err != nil {
