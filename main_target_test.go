@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -90,7 +89,7 @@ func soundAfter(t *testing.T, bin, db string, calls []seenAttempt) {
 		t.Errorf("teiki verify: %v\n%s", err, out)
 	}
 	type row struct{ job, at string }
-	var rows []row
+	rows := map[row]bool{}
 	found, err := openDB(t, db).Query("SELECT j.job_id, r.scheduled_at FROM runs r JOIN jobs j ON j.id = r.job WHERE r.attempt > 0")
 	if err != nil {
 		t.Fatal(err)
@@ -102,7 +101,7 @@ func soundAfter(t *testing.T, bin, db string, calls []seenAttempt) {
 		if err := found.Scan(&job, &at); err != nil {
 			t.Fatal(err)
 		}
-		rows = append(rows, row{job, at.Time().Format(time.RFC3339Nano)})
+		rows[row{job, at.Time().Format(time.RFC3339Nano)}] = true
 	}
 	if err := found.Err(); err != nil {
 		t.Fatal(err)
@@ -114,7 +113,7 @@ func soundAfter(t *testing.T, bin, db string, calls []seenAttempt) {
 			t.Fatal(err)
 		}
 		firing := row{c.job, at.UTC().Format(time.RFC3339Nano)}
-		if !slices.Contains(rows, firing) {
+		if !rows[firing] {
 			t.Errorf("a call without a row: %+v", c)
 		}
 		if was, ok := keys[c.run]; ok && was != c.key {
