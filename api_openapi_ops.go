@@ -116,7 +116,7 @@ func extraSchemas() map[string]func(*schemas) object {
 			whole := s.structure(typeOf(Definition{}), "Definition")
 			properties := object{}
 			for name, schema := range whole["properties"].(object) {
-				properties[name] = object{"oneOf": []object{{"type": "null"}, {}}, "description": schema.(object)["description"]}
+				properties[name] = object{"description": schema.(object)["description"]} // of its own type, or null, or an object with parts
 			}
 			return object{"type": "object", "properties": properties, "additionalProperties": false, "description": "Members of a job; null takes one away."}
 		},
@@ -146,7 +146,7 @@ func extraSchemas() map[string]func(*schemas) object {
 			return members([]string{"dry_run", "created", "replaced", "jobs"}, object{"dry_run": flagged("Nothing was stored."), "created": wholeNumber("New jobs."), "replaced": wholeNumber("Jobs that were there before."),
 				"jobs": object{"type": "array", "items": s.of(typeOf(importView{})), "description": "What became of each line."}})(s)
 		},
-		"Preview": members([]string{"trigger", "timezone", "next_run_times"}, object{"trigger": text("The schedule in canonical form."), "timezone": text("The zone that it is meant in."), "schedule_description": text("The schedule in words."),
+		"Preview": members([]string{"trigger", "timezone", "next_run_times"}, object{"trigger": text("The schedule in canonical form."), "timezone": text("The zone that it is meant in."), "description": text("The schedule in words."),
 			"next_run_times": object{"type": "array", "items": object{"type": "string", "format": "date-time"}, "description": "Fewer than asked for when the schedule ends."}}),
 		"Health":    members([]string{"status", "version"}, object{"status": object{"const": "ok", "description": "Always ok."}, "version": text("Of the server.")}),
 		"Ready":     members([]string{"status"}, object{"status": object{"const": "ready", "description": "Always ready."}}),

@@ -72,6 +72,7 @@ func (a *testAPI) do(method, path, body string, headers ...string) answered {
 	if err != nil {
 		a.t.Fatal(err)
 	}
+	theDocument().check(a.t, r, body, res, b)
 	out := answered{status: res.StatusCode, header: res.Header, text: strings.TrimSpace(string(b))}
 	if json.Unmarshal(b, &out.object) != nil && method != http.MethodHead && strings.HasSuffix(res.Header.Get("Content-Type"), "json") {
 		a.t.Errorf("%s %s: the answer is not JSON: %.200s", method, path, b)
@@ -257,7 +258,7 @@ func TestUnrouted(t *testing.T) {
 		{405, "PUT", "/jobs", "GET, HEAD, POST"}, {405, "BREW", "/jobs/x", "GET, HEAD, PUT, PATCH, DELETE"}, {405, "GET", "/jobs/x/pause", "POST"},
 		{404, "GET", "/jobs/a%2Fb", ""}, {404, "GET", "/runs/x", ""}, {404, "POST", "/runs/0199a0b0-0000-7000-8000-000000000000/cancel", ""},
 		{422, "GET", "/jobs?limt=3", ""}, {422, "GET", "/jobs?limit=0", ""}, {422, "GET", "/jobs?cursor=zzz", ""}, {422, "GET", "/runs?status=fine", ""},
-		{422, "DELETE", "/jobs/x?dry_run=true", ""}, {422, "GET", "/runs?from=yesterday", ""}, {422, "GET", "/jobs?limit=1&limit=2", ""},
+		{422, "DELETE", "/jobs/x?dryrun=true", ""}, {422, "GET", "/runs?from=yesterday", ""}, {422, "GET", "/jobs?limit=1&limit=2", ""},
 	} {
 		if got := a.want(c.status, c.method, c.path, ""); got.header.Get("Allow") != c.allow {
 			t.Errorf("%s %s: Allow %q, want %q", c.method, c.path, got.header.Get("Allow"), c.allow)
