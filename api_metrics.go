@@ -25,6 +25,7 @@ type gauges struct {
 	running func() float64 // calls out
 	jobs    func() float64
 	ready   func() bool // the database takes writes
+	ledger  *ledgerWatch
 }
 
 func newMetrics() *metrics {
@@ -62,6 +63,9 @@ func (m *metrics) watch(g gauges) {
 	gauge("teiki_queue_depth", "Runs that are due and wait for a slot.", g.queued)
 	gauge("teiki_calls_running", "Calls that are out.", g.running)
 	gauge("teiki_jobs", "Jobs that the scheduler holds.", g.jobs)
+	gauge("teiki_ledger_differences", "Differences between plans and rows of the last hour, when the server last compared them: not 0 means that a firing was lost.", g.ledger.differences)
+	gauge("teiki_ledger_oldest_due_seconds", "How long the oldest firing that nobody had claimed yet was due at that time.", g.ledger.oldestDue)
+	gauge("teiki_ledger_compared_timestamp_seconds", "When that was.", g.ledger.comparedAt)
 	gauge("teiki_store_writable", "1 while the database takes writes, else 0.", func() float64 {
 		if g.ready() {
 			return 1

@@ -52,6 +52,9 @@ type Executor struct {
 	proxies   *proxies
 	tokens    *tokenCache
 	cache     *cache[versionKey, *prepared]
+	loader    loader
+	workers   workers
+	aftermath aftermath
 	maskers   *cache[[sha256.Size]byte, masking] // by the values they mask
 
 	mu     sync.Mutex
@@ -91,10 +94,12 @@ func newExecutor(cfg executorConfig) (*Executor, error) {
 		return nil, err
 	}
 	e.tokens = newTokenCache(e)
+	e.loader.executor = e
+	e.workers.hand, e.workers.quit = make(chan work), make(chan struct{})
 	return e, nil
 }
 
-// Start makes the call of d in its own goroutine.
+// Start makes the call of d in a goroutine of its own.
 func (e *Executor) Start(d Dispatch) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	e.mu.Lock()
@@ -104,7 +109,7 @@ func (e *Executor) Start(d Dispatch) {
 	e.out[d.Run] = cancel
 	e.open++
 	e.mu.Unlock()
-	go e.run(ctx, cancel, d)
+	e.start(work{ctx, cancel, d})
 }
 
 // Cancel ends the call of a run that is out, with a cause: errReplaced or errCanceled.
@@ -158,18 +163,7 @@ func (e *Executor) run(ctx context.Context, cancel context.CancelCauseFunc, d Di
 
 // finish hands an outcome to the ledger, and tells when it is on disk.
 func (e *Executor) finish(d Dispatch, f Finish) {
-	e.cfg.Ledger.Finish(f, func(accepted bool) {
-		if accepted && e.cfg.Observer != nil {
-			e.cfg.Observer.observeAttempt(d, f)
-		}
-		if accepted && !f.Status.Open() {
-			e.logEnd(d, f)
-		}
-		if e.cfg.Finished != nil {
-			e.cfg.Finished(d, f, accepted)
-		}
-		e.done()
-	})
+	e.cfg.Ledger.Finish(f, func(accepted bool) { e.concluded(concluded{d, f, accepted}) })
 }
 
 // call loads the definition and makes the attempt. A panic ends the attempt, not the process: one odd answer must not take
@@ -206,6 +200,9 @@ func (e *Executor) runID(run int64) string {
 // already committed. With a definition that can't be called both results are set.
 func (e *Executor) load(ctx context.Context, key versionKey) (*prepared, error) {
 	if p, ok := e.cache.get(key); ok {
+		return p, p.fault()
+	}
+	if p := e.loader.load(ctx, key); p != nil {
 		return p, p.fault()
 	}
 	var last error
@@ -254,6 +251,7 @@ func (e *Executor) Drain(ctx context.Context) {
 		e.mu.Unlock()
 		<-e.whenIdle()
 	}
+	e.workers.stop()
 	e.transport.CloseIdleConnections()
 }
 

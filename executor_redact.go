@@ -13,7 +13,8 @@ import (
 
 // isCredential tells whether a header, parameter or member with this name holds something that lets one in.
 func isCredential(name string) bool {
-	n := strings.NewReplacer("-", "", "_", "", ".", "", " ", "").Replace(strings.TrimPrefix(strings.ToLower(name), "x-"))
+	var space [64]byte
+	n := string(plainName(space[:0], strings.TrimPrefix(strings.ToLower(name), "x-")))
 	switch n {
 	case "key", "sig", "code", "pass", "pwd", "pin", "jwt", "auth", "sas", "session", "sessionid", "csrf":
 		return true
@@ -24,6 +25,16 @@ func isCredential(name string) bool {
 		}
 	}
 	return false
+}
+
+// plainName appends name without the separators that people choose freely.
+func plainName(b []byte, name string) []byte {
+	for _, c := range []byte(name) {
+		if c != '-' && c != '_' && c != '.' && c != ' ' {
+			b = append(b, c)
+		}
+	}
+	return b
 }
 
 // redacted is a credential as it may be shown. One that is nothing but references to secrets ("Bearer {{secret.X}}") is shown
@@ -155,6 +166,9 @@ func redactJSON(raw json.RawMessage) json.RawMessage {
 
 // eachCredential calls f with the position and the value of each string member of raw that is a credential.
 func eachCredential(raw json.RawMessage, f func(start, end int, value string)) {
+	if !mayNameCredential(raw) {
+		return
+	}
 	d := json.NewDecoder(bytes.NewReader(raw))
 	type level struct {
 		object, key bool // key: the next token is a member's name
@@ -191,6 +205,33 @@ func eachCredential(raw json.RawMessage, f func(start, end int, value string)) {
 		}
 		if top >= 0 {
 			stack[top].key = stack[top].object
+		}
+	}
+}
+
+// mayNameCredential is a quick look at valid JSON before the exact one: false = no member's name is a credential's.
+func mayNameCredential(raw []byte) bool {
+	for {
+		i := bytes.IndexByte(raw, '"')
+		if i < 0 {
+			return false
+		}
+		raw = raw[i+1:]
+		end := 0
+		for end < len(raw) && raw[end] != '"' {
+			if raw[end] == '\\' {
+				end++
+			}
+			end++
+		}
+		if end >= len(raw) {
+			return true // not valid after all
+		}
+		name := raw[:end]
+		raw = raw[end+1:]
+		rest := bytes.TrimLeft(raw, " \t\r\n")
+		if len(rest) > 0 && rest[0] == ':' && (bytes.IndexByte(name, '\\') >= 0 || isCredential(string(name))) {
+			return true
 		}
 	}
 }

@@ -38,6 +38,10 @@ func (l *fakeLedger) Definition(_ context.Context, job int64, _ int) (string, *D
 	return "job-" + string(rune('a'+job)), d, nil
 }
 
+func (l *fakeLedger) Definitions(ctx context.Context, keys []versionKey) (names, texts []string, err error) {
+	return make([]string, len(keys)), make([]string, len(keys)), nil // one by one, then
+}
+
 func (l *fakeLedger) Finish(f Finish, done func(bool)) {
 	go func() {
 		if l.hold != nil {

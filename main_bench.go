@@ -26,6 +26,7 @@ type bench struct {
 	dir     string // made for this measuring, on the disk that is measured
 	profile string // CPU profile of the server, "" = none; each server of a run overwrites it
 	flags   []string
+	sweep   string // not "" = servers begin to delete old history soon after their start
 	target  *benchTarget
 	display *benchDisplay
 	rows    []benchRow

@@ -32,7 +32,7 @@ type usageOf struct {
 // clockTick is the unit of CPU times in /proc: 1/100 s on every Linux.
 const clockTick = 10 * time.Millisecond
 
-func (p *process) usage() (u usageOf) {
+func (p *child) usage() (u usageOf) {
 	u.rss, u.peak, u.switches = math.NaN(), math.NaN(), math.NaN()
 	dir := filepath.Join("/proc", strconv.Itoa(p.cmd.Process.Pid))
 	stat, err := os.ReadFile(filepath.Join(dir, "stat"))

@@ -15,20 +15,22 @@ import (
 	"time"
 )
 
-// runBenchServer is the hidden command that serves with flags as usual, but sweeps at once and may write a CPU profile:
-// bench-server PROFILE FLAGS…, and one byte at a time on stdin.
+// runBenchServer is the hidden command that serves with flags as usual, but may write a CPU profile and delete old history at once:
+// bench-server PROFILE SWEEP FLAGS…, and one byte at a time on stdin.
 func runBenchServer(ctx context.Context, args []string, env environment) error {
-	if len(args) == 0 {
+	if len(args) < 2 {
 		return usage("bench-server is for teiki bench")
 	}
 	profile := &cpuProfile{file: args[0]}
 	ctx, cancel := whileParentLives(ctx, profile.command)
 	defer cancel()
-	s, err := readSettings(args[1:], func(string) string { return "" })
+	s, err := readSettings(args[2:], func(string) string { return "" })
 	if err != nil {
 		return err
 	}
-	s.SweepEvery = benchSweepEvery
+	if args[1] != "" {
+		s.SweepEvery = benchSweepEvery
+	}
 	return serveWith(ctx, s, env)
 }
 
@@ -64,7 +66,7 @@ const benchSweepEvery = 5 * time.Second
 
 // benchServer is a server under measurement: a process of its own with default settings, apart from its address and database.
 type benchServer struct {
-	*process
+	*child
 	url    string
 	db     string
 	client *http.Client
@@ -84,15 +86,15 @@ func (b *bench) startServer(ctx context.Context, db string, flags ...string) (*b
 		return nil, err
 	}
 	defer log.Close()
-	args := append([]string{"bench-server", b.profile, "-listen", "127.0.0.1:0", "-db", db, "-timezone", "UTC"}, b.flags...)
+	args := append([]string{"bench-server", b.profile, b.sweep, "-listen", "127.0.0.1:0", "-db", db, "-timezone", "UTC"}, b.flags...)
 	cmd := exec.CommandContext(ctx, exe, append(args, flags...)...)
 	cmd.Stderr = log
 	began := time.Now()
-	p, err := startProcess(cmd)
+	p, err := startChild(cmd)
 	if err != nil {
 		return nil, err
 	}
-	s := &benchServer{process: p, db: db, client: &http.Client{Timeout: 30 * time.Second,
+	s := &benchServer{child: p, db: db, client: &http.Client{Timeout: 30 * time.Second,
 		Transport: &http.Transport{MaxIdleConnsPerHost: benchConnections, DisableCompression: true}}}
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()

@@ -124,7 +124,7 @@ func runBenchTarget(ctx context.Context, _ []string, env environment) error {
 
 // benchTarget is the target's process.
 type benchTarget struct {
-	*process
+	*child
 	url string
 }
 
@@ -139,7 +139,7 @@ func (b *bench) startTarget(ctx context.Context) (*benchTarget, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := startProcess(cmd)
+	p, err := startChild(cmd)
 	if err != nil {
 		return nil, err
 	}
@@ -167,8 +167,8 @@ func (t *benchTarget) reset(ctx context.Context) error {
 	return resp.Body.Close()
 }
 
-// process is a child of the measuring.
-type process struct {
+// child is a process of the measuring.
+type child struct {
 	cmd  *exec.Cmd
 	done chan struct{}  // closed when it has ended
 	err  error          // then: how
@@ -195,7 +195,7 @@ func whileParentLives(ctx context.Context, command func(byte) error) (context.Co
 	return ctx, cancel
 }
 
-func startProcess(cmd *exec.Cmd) (*process, error) {
+func startChild(cmd *exec.Cmd) (*child, error) {
 	cmd.Cancel = func() error { return cmd.Process.Signal(endSignal()) }
 	cmd.WaitDelay = 30 * time.Second
 	life, err := cmd.StdinPipe()
@@ -205,7 +205,7 @@ func startProcess(cmd *exec.Cmd) (*process, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	p := &process{cmd: cmd, done: make(chan struct{}), life: life}
+	p := &child{cmd: cmd, done: make(chan struct{}), life: life}
 	go func() { p.err = cmd.Wait(); close(p.done) }()
 	return p, nil
 }
@@ -219,7 +219,7 @@ func endSignal() os.Signal {
 }
 
 // stop ends the process and waits for it.
-func (p *process) stop() error {
+func (p *child) stop() error {
 	_ = p.cmd.Process.Signal(endSignal()) // an error: it has ended
 	select {
 	case <-p.done:

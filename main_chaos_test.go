@@ -36,6 +36,11 @@ func TestChaos(t *testing.T) {
 	c.bin = buildBinary(t)
 	c.target = httptest.NewServer(http.HandlerFunc(c.answer))
 	defer c.target.Close()
+	defer func() {
+		if c.cmd != nil { // a server that goes on calling would keep the target from closing
+			_ = c.cmd.Process.Kill()
+		}
+	}()
 
 	c.start()
 	c.createSteady(*chaosJobs)
@@ -201,6 +206,8 @@ func (c *chaos) log() string {
 	return string(b[max(0, len(b)-4000):])
 }
 
+var chaosClient = &http.Client{Timeout: 20 * time.Second}
+
 // send makes a request; status 0 means that the outcome is not known.
 func (c *chaos) send(method, path string, body any) (status int, answer map[string]any) {
 	base, _ := c.base.Load().(string)
@@ -214,7 +221,7 @@ func (c *chaos) send(method, path string, body any) (status int, answer map[stri
 	}
 	req, _ := http.NewRequest(method, base+path, r)
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := chaosClient.Do(req)
 	if err != nil {
 		return 0, nil
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 )
 
@@ -15,8 +16,9 @@ type engine struct {
 	scheduler *Scheduler
 	metrics   *metrics
 	events    *events
+	ledger    *ledgerWatch
 	stopLoop  context.CancelCauseFunc
-	loopDone  chan struct{} // closed when the loop has returned
+	loopDone  chan struct{} // closed when the loop and the ledger's watch have returned
 }
 
 // startEngine opens the database, takes up what the former process left, and starts the loop. The caller ends it with shutdown;
@@ -55,17 +57,22 @@ func startEngine(ctx context.Context, s *Settings, log *slog.Logger, checks ...f
 	if err := e.scheduler.Load(ctx); err != nil {
 		return nil, closeStore(fmt.Errorf("loading the jobs: %w", err))
 	}
+	e.ledger = &ledgerWatch{histories: e.store, log: log, every: watchEvery}
 	e.metrics.watch(gauges{
 		queued:  func() float64 { return float64(e.scheduler.stats.queued.Load()) },
 		running: func() float64 { return float64(e.executor.Out()) },
 		jobs:    func() float64 { return float64(e.scheduler.stats.jobs.Load()) },
 		ready:   func() bool { return e.store.Health() == nil },
+		ledger:  e.ledger,
 	})
 	var loop context.Context
 	loop, e.stopLoop = context.WithCancelCause(context.Background())
 	go func() {
 		defer close(e.loopDone)
+		var watch sync.WaitGroup
+		watch.Go(func() { e.ledger.run(loop) })
 		e.scheduler.Run(loop)
+		watch.Wait()
 	}()
 	return e, nil
 }

@@ -27,8 +27,9 @@ type Scheduler struct {
 	heap     entryHeap
 	slots    slots
 	plans    plans
-	batch    []*step // claims decided in this turn
-	inFlight int     // claims handed to the ledger
+	batch    []*step  // claims decided in this turn
+	wanted   []*entry // due, but without a plan
+	inFlight int      // claims handed to the ledger
 	stopping bool
 	blocked  time.Time // nothing is claimed before this: the database has just refused. Monotonic: the wall clock may step.
 
@@ -57,6 +58,7 @@ type event struct {
 	host     *host
 	finish   *Finish
 	settled  *settled
+	plans    []planned
 	err      error
 }
 
@@ -66,6 +68,7 @@ const (
 	jobChanged eventKind = iota
 	jobLoaded
 	jobSettled
+	plansRead
 	claimDone
 	callEnded
 	cancelWanted
@@ -124,9 +127,12 @@ func (s *Scheduler) Load(ctx context.Context) error {
 	return err
 }
 
-// restore gives a run that the former process left its way on: a call that was out has an unknown outcome.
+// restore gives a run that the former process left its way on: a call that was out has an unknown outcome. Until that is on
+// disk the job waits: the run would count as an instance that is out, and cost a firing its call.
 func (s *Scheduler) restore(e *entry, r *OpenRun) {
 	if r.Status == Running {
+		e.cutOff++
+		s.heap.remove(e)
 		s.caller.Interrupted(Dispatch{Run: r.Run, Job: e.job, Version: r.Version, Trigger: r.Trigger,
 			ScheduledAt: r.ScheduledAt, DueAt: r.DueAt, StartedAt: r.StartedAt, Attempt: r.Attempt})
 	}
@@ -192,6 +198,8 @@ func (s *Scheduler) handle(ctx context.Context, ev event) {
 		s.loaded(ctx, e, ev)
 	case jobSettled:
 		s.settled(ctx, e, ev.settled)
+	case plansRead:
+		s.planned(ctx, ev.plans)
 	case claimDone:
 		s.claimed(ctx, ev.steps, ev.held, ev.err)
 	case cancelWanted:

@@ -26,19 +26,23 @@ const claimRetry = 200 * time.Millisecond
 
 // act does what is due for one entry. It is out of the heap, and goes back when it has its answer.
 func (s *Scheduler) act(ctx context.Context, e *entry, now instant) {
-	if e.state != idle || e.gone || e.policy == nil {
+	if e.state != idle || e.gone || e.policy == nil || e.cutOff > 0 {
 		return
 	}
 	if time.Now().Before(s.blocked) {
 		s.rekey(e) // its time stays: turn looks at nobody until then
 		return
 	}
-	if e.paused && e.until != 0 && e.until <= now {
+	if until := e.until(); e.paused && until != 0 && until <= now {
 		s.resume(ctx, e)
 		return
 	}
 	var out settlement
-	if !e.paused && e.next != 0 && dueAt(e.plan, e.job, e.next) <= now {
+	if !e.paused && e.next != 0 && e.due() <= now {
+		if e.plan == nil {
+			s.wantPlan(e)
+			return
+		}
 		in := settleInput{Schedule: e.plan, Policy: *e.policy, Job: e.job, Version: int(e.version), NextAt: e.next, Now: now,
 			load: e.load(), Steps: settleSteps}
 		var err error
@@ -79,7 +83,7 @@ func (s *Scheduler) settled(ctx context.Context, e *entry, r *settled) {
 // resume ends a pause whose time is over. The store wakes the job when that is on disk.
 func (s *Scheduler) resume(ctx context.Context, e *entry) {
 	e.state, e.dirty = loading, true
-	until := e.until
+	until := e.until()
 	go func() {
 		err := s.ledger.Resume(ctx, e.job, until)
 		s.send(event{kind: jobLoaded, job: e.job, err: err})
@@ -163,8 +167,9 @@ func (s *Scheduler) startWaiting(e *entry, st *step, free, instances int, now in
 	return short
 }
 
-// flush hands the batch to the ledger.
+// flush hands the batch to the ledger, and has the schedules read that are wanted.
 func (s *Scheduler) flush() {
+	s.readPlans()
 	if len(s.batch) == 0 {
 		return
 	}
@@ -231,6 +236,7 @@ func (s *Scheduler) start(st *step) {
 	}
 	if c.From != 0 {
 		e.next = c.Next
+		s.dropPlan(e, s.now())
 	}
 	for _, r := range c.Rows {
 		if !r.Status.Open() {

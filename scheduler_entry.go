@@ -11,22 +11,44 @@ import (
 // owns it. Of a million of them most are idle, so it stays small.
 type entry struct {
 	job     int64
-	at      instant // place in the heap
-	next    instant // timers.next_at
-	until   instant // end of the pause, 0 = none
-	plan    *schedule.Schedule
+	at      instant            // place in the heap
+	next    instant            // timers.next_at
+	plan    *schedule.Schedule // nil = not needed yet: the next firing is known, see plan
 	policy  *Policy
 	host    *host
 	open    []OpenRun
-	late    []OpenRun // what became of runs while a load was under way
+	rare    *rare // nil for most
 	version int32
 	index   int32 // in the heap, -1 = outside
 	state   entryState
 	dirty   bool // changed in the database while busy: load again
 	queued  bool // waits for a slot
 	paused  bool
-	gone    bool // no longer in the index
-	refused bool // its last claim did not hold
+	gone    bool  // no longer in the index
+	refused bool  // its last claim did not hold
+	cutOff  int32 // runs that a crash of the former process cut off and that are not concluded yet: nothing is decided meanwhile
+}
+
+// rare is what few entries need.
+type rare struct {
+	until instant   // end of the pause, 0 = none
+	late  []OpenRun // what became of runs while a load was under way
+}
+
+// until is when the pause ends by itself, 0 = never.
+func (e *entry) until() instant {
+	if e.rare == nil {
+		return 0
+	}
+	return e.rare.until
+}
+
+// due is when the next firing is to leave. Without a plan there is no jitter.
+func (e *entry) due() instant {
+	if e.plan == nil {
+		return e.next
+	}
+	return dueAt(e.plan, e.job, e.next)
 }
 
 type entryState uint8
@@ -37,11 +59,12 @@ const (
 	loading                    // it is being read anew, or is about to be: likewise
 	parked                     // its schedule is broken: nothing is fired until it is edited
 	settling                   // its due firings are being counted
+	planning                   // its schedule is being read: likewise
 )
 
 // wakeAt is when the entry has something to do, 0 = never.
 func (e *entry) wakeAt() instant {
-	if e.state != idle || e.queued || e.gone {
+	if e.state != idle || e.queued || e.gone || e.cutOff > 0 {
 		return 0
 	}
 	var at instant
@@ -51,9 +74,9 @@ func (e *entry) wakeAt() instant {
 		}
 	}
 	if e.paused {
-		sooner(e.until)
+		sooner(e.until())
 	} else if e.next != 0 {
-		sooner(dueAt(e.plan, e.job, e.next))
+		sooner(e.due())
 	}
 	free := e.policy.MaxInstances - e.active()
 	for i := range e.open {
@@ -106,7 +129,7 @@ func (e *entry) update(r OpenRun) {
 	}
 }
 
-// plans shares parsed schedules and policies between entries while they are loaded.
+// plans shares parsed schedules and policies between entries.
 type plans struct {
 	defaults  Policy
 	schedules map[string]*schedule.Schedule
@@ -116,16 +139,21 @@ type plans struct {
 // maxShared bounds each map: beyond it, entries have their own copies, which is only more memory.
 const maxShared = 20_000
 
-func (p *plans) schedule(text string, anchor instant) (*schedule.Schedule, error) {
-	shared := !strings.Contains(text, `"interval"`) // an interval counts from its own anchor
-	if s := p.schedules[text]; shared && s != nil {
-		return s, nil
+// shareable tells whether a schedule means the same for every job: an interval counts from its job's own anchor.
+func shareable(text string) bool { return !strings.Contains(text, `"interval"`) }
+
+// share gives the plan that entries with the same schedule have in common.
+func (p *plans) share(text string, plan *schedule.Schedule) *schedule.Schedule {
+	if !shareable(text) {
+		return plan
 	}
-	s, err := parseSchedule(text, anchor)
-	if err == nil && shared && len(p.schedules) < maxShared {
-		p.schedules[text] = s
+	if s := p.schedules[text]; s != nil {
+		return s
 	}
-	return s, err
+	if len(p.schedules) < maxShared {
+		p.schedules[text] = plan
+	}
+	return plan
 }
 
 func (p *plans) policy(text string) (*Policy, error) {

@@ -13,6 +13,8 @@ type ledger interface {
 	Timers(ctx context.Context, each func(Timer) error) error
 	// Timer reads one job anew; ok is false when nothing is left to do for it.
 	Timer(ctx context.Context, job int64) (t Timer, ok bool, err error)
+	// Schedules reads the present schedules of many jobs in one go, in any order; jobs that are gone are left out.
+	Schedules(ctx context.Context, jobs []int64) ([]ScheduleText, error)
 	// Claim commits claims, as many as wait in one transaction. held[i] tells whether claim i took effect: it does not when
 	// the job or the run has changed since it was read (compare and set). With err != nil none took effect.
 	Claim(claims []Claim, done func(held []bool, err error))
@@ -22,6 +24,9 @@ type ledger interface {
 	Finish(f Finish, done func(accepted bool))
 	// Definition reads the definition that a run was made under.
 	Definition(ctx context.Context, job int64, version int) (jobID string, d *Definition, err error)
+	// Definitions reads many versions in one go. texts[i] is the JSON of keys[i]'s definition and names[i] its job_id; both are ""
+	// for one that is not found this way, a former version for example: Definition knows it.
+	Definitions(ctx context.Context, keys []versionKey) (names, texts []string, err error)
 	// Resume ends the pause of a job whose until has come (at is that instant).
 	Resume(ctx context.Context, job int64, at instant) error
 }
@@ -39,6 +44,14 @@ type Timer struct {
 	Paused     bool
 	PauseUntil instant // 0 = until resumed by a person
 	Open       []OpenRun
+}
+
+// ScheduleText is the schedule of one version of a job.
+type ScheduleText struct {
+	Job     int64
+	Version int
+	Text    string // canonical JSON
+	Anchor  instant
 }
 
 // OpenRun is a run that has not ended.

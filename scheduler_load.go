@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -62,10 +63,14 @@ func (s *Scheduler) forget(e *entry) {
 
 // fill takes over what the database says of a job.
 func (s *Scheduler) fill(e *entry, t Timer) {
-	plan, err := s.plans.schedule(t.Schedule, t.Anchor)
-	policy, err2 := s.plans.policy(t.Policy)
-	if err == nil {
-		err = err2
+	policy, err := s.plans.policy(t.Policy)
+	if e.plan != nil && int(e.version) != t.Version {
+		e.plan = nil
+	}
+	if err == nil && e.plan == nil && strings.Contains(t.Schedule, `"jitter"`) { // when it is due, the plan alone knows
+		if e.plan, err = parseSchedule(t.Schedule, t.Anchor); err == nil {
+			e.plan = s.plans.share(t.Schedule, e.plan)
+		}
 	}
 	if err != nil {
 		s.park(e, err)
@@ -78,13 +83,18 @@ func (s *Scheduler) fill(e *entry, t Timer) {
 		}
 		e.host = s.slots.host(t.Host)
 	}
-	e.plan, e.policy, e.version = plan, policy, int32(t.Version)
-	e.next, e.paused, e.until = t.NextAt, t.Paused, t.PauseUntil
+	e.policy, e.version = policy, int32(t.Version)
+	e.next, e.paused = t.NextAt, t.Paused
 	e.open = slices.Clip(t.Open)
-	for _, r := range e.late {
-		e.update(r)
+	if e.rare != nil {
+		for _, r := range e.rare.late {
+			e.update(r)
+		}
+		e.rare = nil
 	}
-	e.late = nil
+	if t.PauseUntil != 0 {
+		e.rare = &rare{until: t.PauseUntil}
+	}
 	s.rekey(e)
 }
 
@@ -118,6 +128,9 @@ func (s *Scheduler) finished(ctx context.Context, e *entry, ev event) {
 	if e == nil {
 		return
 	}
+	if ev.dispatch.host == nil { // it was not called by this process: restore has handed it over
+		e.cutOff--
+	}
 	if !ev.accepted {
 		s.load(ctx, e)
 		return
@@ -127,7 +140,10 @@ func (s *Scheduler) finished(ctx context.Context, e *entry, ev event) {
 		DueAt: f.DueAt, StartedAt: f.StartedAt, Attempt: d.Attempt}
 	e.update(r)
 	if e.state == loading {
-		e.late = append(e.late, r)
+		if e.rare == nil {
+			e.rare = new(rare)
+		}
+		e.rare.late = append(e.rare.late, r)
 		return
 	}
 	if e.next == 0 && len(e.open) == 0 && !e.paused && e.policy != nil {

@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -31,8 +33,10 @@ type loopRig struct {
 type loopTarget struct {
 	r          *loopRig
 	answer     func(d Dispatch) (time.Duration, Status)
-	pauseAfter int  // pause_after_failures that its outcomes carry
-	deaf       bool // a cancellation comes too late: the call ends as it would have
+	pauseAfter int           // pause_after_failures that its outcomes carry
+	backoff    time.Duration // from a failure to its retry; 0 = 30 s
+	crashed    Status        // what becomes of a call that a crash cut off; "" = interrupted
+	deaf       bool          // a cancellation comes too late: the call ends as it would have
 
 	mu     sync.Mutex
 	calls  []loopCall
@@ -42,8 +46,8 @@ type loopTarget struct {
 
 type loopCall struct {
 	Dispatch
-	at   instant
-	over bool
+	at    instant
+	ended instant // 0 = still out
 }
 
 func (f *loopTarget) Start(d Dispatch) {
@@ -66,6 +70,9 @@ func (f *loopTarget) Start(d Dispatch) {
 		case <-time.After(took):
 		case err := <-stop:
 			switch err {
+			case errKilled: // nobody is left to say so
+				f.over(i, d)
+				return
 			case errReplaced:
 				status, reason = Canceled, ReasonReplaced
 			case errCanceled:
@@ -74,13 +81,17 @@ func (f *loopTarget) Start(d Dispatch) {
 				status, reason = Interrupted, ReasonShutdown
 			}
 		}
-		f.mu.Lock()
-		f.calls[i].over = true
-		delete(f.cancel, d.Run)
-		f.mu.Unlock()
+		f.over(i, d)
 		f.end(d, start, status, reason)
 		f.r.sched.Ended(d)
 	}()
+}
+
+func (f *loopTarget) over(i int, d Dispatch) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls[i].ended = f.r.sched.now()
+	delete(f.cancel, d.Run)
 }
 
 func (f *loopTarget) end(d Dispatch, start instant, status Status, reason string) {
@@ -91,12 +102,35 @@ func (f *loopTarget) end(d Dispatch, start instant, status Status, reason string
 	}
 	if status == Retrying {
 		fin.DueAt = fin.FinishedAt.Add(30 * time.Second)
+		if f.backoff > 0 {
+			fin.DueAt = fin.FinishedAt.Add(f.backoff)
+		}
 	}
 	s := f.r.sched
 	f.r.store.Finish(fin, func(accepted bool) { s.Finished(d, fin, accepted) })
 }
 
-func (f *loopTarget) Interrupted(d Dispatch) { f.end(d, d.StartedAt, Interrupted, ReasonCrash) }
+func (f *loopTarget) Interrupted(d Dispatch) {
+	status := f.crashed
+	if status == "" {
+		status = Interrupted
+	}
+	f.end(d, d.StartedAt, status, ReasonCrash)
+}
+
+// errKilled ends a call without a word, as kill -9 does.
+var errKilled = errors.New("killed")
+
+// crash ends everything as kill -9 does: what is on disk stays, what is out is never heard of again.
+func (r *loopRig) crash() {
+	r.target.mu.Lock()
+	for _, c := range r.target.cancel {
+		c <- errKilled
+	}
+	clear(r.target.cancel)
+	r.target.mu.Unlock()
+	r.stop()
+}
 
 func (f *loopTarget) Cancel(run int64, cause error) {
 	f.mu.Lock()
@@ -235,7 +269,7 @@ func (r *loopRig) patch(id, fields string) {
 func (r *loopRig) verify() *tally {
 	r.t.Helper()
 	now := r.sched.now()
-	sum, err := auditLedger(context.Background(), r.store, ledgerWindow{To: now}, now)
+	sum, err := compareLedger(context.Background(), r.store, ledgerWindow{To: now}, now)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -244,3 +278,52 @@ func (r *loopRig) verify() *tally {
 	}
 	return sum
 }
+
+// callsOf gives the calls of one job as scheduled seconds since t0, a * for attempts after the first.
+func (r *loopRig) callsOf(id string, t0 time.Time) string {
+	r.t.Helper()
+	job, err := r.store.Job(context.Background(), id)
+	r.do(job, err)
+	r.target.mu.Lock()
+	defer r.target.mu.Unlock()
+	var out []string
+	for _, c := range r.target.calls {
+		if c.Job != job.ID {
+			continue
+		}
+		s := fmt.Sprintf("%g", c.ScheduledAt.Time().Sub(t0.UTC()).Seconds())
+		if c.Attempt > 1 {
+			s += "*"
+		}
+		out = append(out, s)
+	}
+	return strings.Join(out, " ")
+}
+
+// noneTwice: no scheduled time of a job is called under two runs, and no attempt twice.
+func (r *loopRig) noneTwice() {
+	r.t.Helper()
+	r.target.mu.Lock()
+	defer r.target.mu.Unlock()
+	type firing struct {
+		job int64
+		at  instant
+	}
+	runs, attempts := map[firing]int64{}, map[[2]int64]bool{}
+	for _, c := range r.target.calls {
+		if c.Trigger == BySchedule {
+			f := firing{c.Job, c.ScheduledAt}
+			if other, ok := runs[f]; ok && other != c.Run {
+				r.t.Errorf("job %d is called for %s under two runs", c.Job, c.ScheduledAt.Time())
+			}
+			runs[f] = c.Run
+		}
+		a := [2]int64{c.Run, int64(c.Attempt)}
+		if attempts[a] {
+			r.t.Errorf("attempt %d of run %d is made twice", c.Attempt, c.Run)
+		}
+		attempts[a] = true
+	}
+}
+
+func splitRows(rows string) []string { return strings.Split(rows, "; ") }

@@ -230,27 +230,6 @@ func TestEdit(t *testing.T) {
 	})
 }
 
-// TestClockSteps: the wall clock jumps; no scheduled time is called twice, and late ones follow the grace.
-func TestClockSteps(t *testing.T) {
-	for _, c := range []struct {
-		step, wait time.Duration
-		rows       string
-	}{
-		{time.Hour, 700 * time.Second, "succeeded 600; succeeded 1200; coalesced 1800..4200 x5 coalesced; succeeded 4800; succeeded 5400"},
-		{-time.Hour, 4200 * time.Second, "succeeded 600; succeeded 1200; succeeded 1800"},
-		{24 * time.Hour, 700 * time.Second, "succeeded 600; succeeded 1200; coalesced 1800..87000 x143 coalesced; succeeded 87600; succeeded 88200"},
-		{24*time.Hour + 400*time.Second, 100 * time.Second, "succeeded 600; succeeded 1200; missed 1800..87600 x144 misfire_grace_time"},
-	} {
-		inBubble(t, time.Second, func(r *loopRig, t0 time.Time) {
-			r.create("a", `{"schedule_type":"interval","interval":{"minutes":10}}`)
-			r.sleep(1250 * time.Second)
-			r.shift.Store(int64(c.step))
-			r.sleep(c.wait)
-			r.expect(c.step.String(), r.rows("a", t0), c.rows)
-		})
-	}
-}
-
 // TestStop: after the stop nothing starts, and a claim that was under way is not lost.
 func TestStop(t *testing.T) {
 	inBubble(t, 3*time.Second, func(r *loopRig, t0 time.Time) {

@@ -1,7 +1,8 @@
 -- teiki's database, version 2 (PRAGMA user_version). Times are microseconds since the Unix epoch, UTC.
 -- A later version is a numbered step in store_upgrade.go; this file always shows the newest form, and a test compares the two.
 
--- Facts about the database itself: 'id' (random, part of every run_id), and the fingerprint of each used time zone ('zone:Asia/Tokyo').
+-- Facts about the database itself: 'id' (random, part of every run_id), and of each used time zone ('zone:Asia/Tokyo')
+-- the fingerprint of its data and its changes of offset around now: a start with other data plans anew (store_zones.go).
 CREATE TABLE meta (
   key   TEXT PRIMARY KEY,
   value TEXT NOT NULL
@@ -15,6 +16,7 @@ CREATE TABLE jobs (
   schedule     TEXT    NOT NULL,                  -- the schedule part of it alone: a million jobs are planned without parsing the rest
   policy       TEXT    NOT NULL,                  -- overlap, catch-up and pause rules alone, for the same reason (Policy in job.go)
   host         TEXT    NOT NULL,                  -- host:port of the target: the key of the per-host limit
+  zone_data    TEXT    NOT NULL DEFAULT '',       -- fingerprint of the time zone data that this version is planned with, '' = not known
   anchor_at    INTEGER NOT NULL,                  -- where an interval without start_date starts counting
   effective_at INTEGER NOT NULL,                  -- this version plans the firings later than this
   created_at   INTEGER NOT NULL,
@@ -52,6 +54,7 @@ CREATE TABLE versions (
   version      INTEGER NOT NULL,
   definition   TEXT    NOT NULL,
   schedule     TEXT    NOT NULL,
+  zone_data    TEXT    NOT NULL DEFAULT '',
   anchor_at    INTEGER NOT NULL,
   effective_at INTEGER NOT NULL,
   until_at     INTEGER NOT NULL,
@@ -89,6 +92,7 @@ CREATE TABLE runs (
   attempts        TEXT                           -- JSON list of the attempts that ended (Attempt in job.go)
 );
 CREATE UNIQUE INDEX runs_firing ON runs (job, scheduled_at, serial);
+CREATE INDEX runs_range ON runs (job, scheduled_until) WHERE scheduled_until IS NOT NULL;
 CREATE INDEX runs_time ON runs (scheduled_at);
 CREATE INDEX runs_open ON runs (job) WHERE status IN ('pending', 'running', 'retrying');
 CREATE INDEX runs_ended ON runs (status, scheduled_at) WHERE status IN ('failed', 'interrupted', 'canceled', 'missed', 'skipped', 'coalesced');

@@ -20,6 +20,7 @@ import (
 // changes something returns when the change is on disk (WAL, synchronous=FULL), or with an error when it is not.
 type Store struct {
 	*Reader
+	checks    *Reader // a connection for the ledger\'s comparisons alone: they take long and must not keep others waiting
 	log       *slog.Logger
 	policy    Policy // the server's defaults, for settling
 	keep      retention
@@ -39,7 +40,8 @@ type Store struct {
 	closing bool          // nothing is accepted any more
 	wake    chan struct{} // holds one token while queue may be non-empty
 
-	lastRun int64 // highest runs.id given out; writer only
+	zones   map[string]string // fingerprints of the zone data that this process has; set before the API serves, then read only by the writer
+	lastRun int64             // highest runs.id given out; writer only
 
 	quit    context.Context // ends when Close may wait no longer
 	abandon context.CancelCauseFunc
@@ -65,7 +67,18 @@ type storeOptions struct {
 // openStore opens the database at path for this process alone, makes it if it does not exist, upgrades it if it is older, and
 // starts the writer. It refuses, with the reason and without changing a byte, what is not a sound database of this program
 // or an older one, and what another process has open. Close ends what it starts.
-func openStore(ctx context.Context, path string, opt storeOptions) (s *Store, err error) {
+func openStore(ctx context.Context, path string, opt storeOptions) (*Store, error) {
+	s, err := openStoreFile(ctx, path, opt)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.followZones(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), s.Close(ctx))
+	}
+	return s, nil
+}
+
+func openStoreFile(ctx context.Context, path string, opt storeOptions) (s *Store, err error) {
 	path, err = realPath(path)
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)
@@ -73,7 +86,7 @@ func openStore(ctx context.Context, path string, opt storeOptions) (s *Store, er
 	s = &Store{log: opt.Log, policy: opt.Policy, changed: opt.Changed,
 		keep: retention{runs: opt.KeepRuns, period: opt.KeepPeriod, every: cmp.Or(opt.SweepEvery, sweepEvery)}, keepAudit: opt.KeepAudit,
 		now:  func() instant { return instantOf(time.Now()) },
-		stmt: map[string]*sql.Stmt{}, wake: make(chan struct{}, 1), done: make(chan struct{})}
+		stmt: map[string]*sql.Stmt{}, zones: map[string]string{}, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
@@ -99,6 +112,9 @@ func openStore(ctx context.Context, path string, opt storeOptions) (s *Store, er
 		return s, err
 	}
 	if s.Reader, err = newReader(ctx, path, readerConnections); err != nil {
+		return s, err
+	}
+	if s.checks, err = newReader(ctx, path, 1); err != nil {
 		return s, err
 	}
 	s.quit, s.abandon = context.WithCancelCause(context.WithoutCancel(ctx))
@@ -182,8 +198,10 @@ func (s *Store) refuseRest() (lost int) {
 // release closes what is open, in the reverse order of opening.
 func (s *Store) release() error {
 	var errs []error
-	if s.Reader != nil {
-		errs = append(errs, s.Reader.Close())
+	for _, r := range []*Reader{s.checks, s.Reader} {
+		if r != nil {
+			errs = append(errs, r.Close())
+		}
 	}
 	if s.conn != nil {
 		for _, st := range s.stmt {
@@ -204,6 +222,11 @@ func (s *Store) release() error {
 		errs = append(errs, s.lock.unlock())
 	}
 	return errors.Join(errs...)
+}
+
+// Histories is the Reader's, on a connection of its own.
+func (s *Store) Histories(ctx context.Context, w ledgerWindow, each func(h *history, rows rowReader) error) error {
+	return s.checks.Histories(ctx, w, each)
 }
 
 // Health is nil while the database takes writes, else what the last attempt failed with.

@@ -89,8 +89,12 @@ func (t *tx) create(n NewJob, at instant) (*Job, error) {
 	if j.NextAt == 0 {
 		j.State = StateCompleted
 	}
-	err = t.get([]any{&j.ID}, `INSERT INTO jobs (job_id, version, schedule, policy, host, anchor_at, effective_at, created_at, updated_at, definition, owner, rate)
-		VALUES (?,?,?,?,?,?,?,?,?,?,?,?) RETURNING id`, j.JobID, j.Version, j.schedule, j.policy, hostKey(n.Definition.TargetURL),
+	data, err := t.zoneData(plan)
+	if err != nil {
+		return nil, err
+	}
+	err = t.get([]any{&j.ID}, `INSERT INTO jobs (job_id, version, schedule, policy, host, zone_data, anchor_at, effective_at, created_at, updated_at, definition, owner, rate)
+		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?) RETURNING id`, j.JobID, j.Version, j.schedule, j.policy, hostKey(n.Definition.TargetURL), data,
 		int64(j.AnchorAt), int64(j.EffectiveAt), int64(j.CreatedAt), int64(j.UpdatedAt), j.definition, j.Owner, rate)
 	if err != nil {
 		return nil, fmt.Errorf("new job: %w", err)
@@ -186,17 +190,20 @@ func (t *tx) newVersion(j *Job, d *Definition, at instant, anew bool) error {
 	if err := t.settle(j, at); err != nil {
 		return err
 	}
-	if _, err := t.exec("INSERT INTO versions (job, version, definition, schedule, anchor_at, effective_at, until_at) VALUES (?,?,?,?,?,?,?)",
-		j.ID, j.Version, j.definition, j.schedule, int64(j.AnchorAt), int64(j.EffectiveAt), int64(j.cursor)); err != nil {
-		return fmt.Errorf("former version: %w", err)
+	if err := t.archive(j, j.cursor); err != nil {
+		return err
+	}
+	data, err := t.zoneData(plan)
+	if err != nil {
+		return err
 	}
 	next.Version++
 	next.UpdatedAt, next.EffectiveAt, next.cursor, next.NextAt = t.now, j.cursor, j.cursor, 0
 	if j.PausedAt == 0 {
 		next.NextAt = nextAfter(plan, j.cursor)
 	}
-	if _, err := t.exec(`UPDATE jobs SET version = ?, schedule = ?, policy = ?, host = ?, anchor_at = ?, effective_at = ?, updated_at = ?, definition = ?, rate = ?
-		WHERE id = ?`, next.Version, next.schedule, next.policy, hostKey(d.TargetURL), int64(next.AnchorAt), int64(next.EffectiveAt),
+	if _, err := t.exec(`UPDATE jobs SET version = ?, schedule = ?, policy = ?, host = ?, zone_data = ?, anchor_at = ?, effective_at = ?, updated_at = ?, definition = ?, rate = ?
+		WHERE id = ?`, next.Version, next.schedule, next.policy, hostKey(d.TargetURL), data, int64(next.AnchorAt), int64(next.EffectiveAt),
 		int64(next.UpdatedAt), next.definition, rate, j.ID); err != nil {
 		return fmt.Errorf("new version: %w", err)
 	}
@@ -205,6 +212,16 @@ func (t *tx) newVersion(j *Job, d *Definition, at instant, anew bool) error {
 		return err
 	}
 	return t.setTimer(j)
+}
+
+// archive keeps j's present version as a former one, which planned up to until.
+func (t *tx) archive(j *Job, until instant) error {
+	_, err := t.exec(`INSERT INTO versions (job, version, definition, schedule, zone_data, anchor_at, effective_at, until_at)
+		SELECT id, version, definition, schedule, zone_data, anchor_at, effective_at, ? FROM jobs WHERE id = ?`, int64(until), j.ID)
+	if err != nil {
+		return fmt.Errorf("former version: %w", err)
+	}
+	return nil
 }
 
 // DeleteJob marks the job as deleted: nothing fires, waiting runs end as canceled, and a call that is out may finish.

@@ -86,8 +86,7 @@ func TestCreateDateInThisSecond(t *testing.T) {
 // checkTimers is the ledger's check where nothing need be planned yet.
 func checkTimers(t *testing.T, s *Store, now instant) {
 	t.Helper()
-	sum := tally{Statuses: map[Status]int{}}
-	err := s.Histories(t.Context(), 0, now, func(h *history, rows []Run) error { sum.check(h, rows, 0, now, now); return nil })
+	sum, err := compareLedger(t.Context(), s, ledgerWindow{To: now}, now)
 	if err != nil || len(sum.Differences) > 0 {
 		t.Fatalf("%+v, %v", sum.Differences, err)
 	}

@@ -54,9 +54,9 @@ func readerDSN(path string) string {
 type Reader struct {
 	read *sql.DB
 	// Prepared, because compiling them costs several times as much as running them.
-	timer, version *sql.Stmt
-	id             uint64 // meta 'id': the database's part of every run_id
-	cached         planCache
+	timer, version, definitions, schedules *sql.Stmt
+	id                          uint64 // meta 'id': the database's part of every run_id
+	cached                      planCache
 }
 
 // openReader opens the database at path for reading alone, as `teiki verify` does beside a running server.
@@ -99,7 +99,7 @@ func newReader(ctx context.Context, path string, connections int) (*Reader, erro
 		db.Close()
 		return nil, err
 	}
-	for query, st := range map[string]**sql.Stmt{timerQuery: &r.timer, versionQuery: &r.version} {
+	for query, st := range map[string]**sql.Stmt{timerQuery: &r.timer, versionQuery: &r.version, definitionsQuery: &r.definitions, schedulesQuery: &r.schedules} {
 		if *st, err = db.PrepareContext(ctx, query); err != nil {
 			db.Close()
 			return nil, err

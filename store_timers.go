@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 
 	"teiki/internal/schedule"
@@ -158,6 +160,62 @@ func (r *Reader) Definition(ctx context.Context, job int64, version int) (string
 		return "", nil, fmt.Errorf("job %s, version %d: %w", p.JobID, version, err)
 	}
 	return p.JobID, p.Definition, nil
+}
+
+// definitionsQuery reads the present versions of a JSON list of jobs.
+const definitionsQuery = "SELECT j.id, j.version, j.job_id, j.definition FROM json_each(?) k CROSS JOIN jobs j ON j.id = k.value"
+
+// Definitions reads many present versions; see ledger.
+func (r *Reader) Definitions(ctx context.Context, keys []versionKey) (names, texts []string, err error) {
+	at := make(map[versionKey]int, len(keys))
+	list := []byte{'['}
+	for i, k := range keys {
+		at[k] = i
+		list = append(strconv.AppendInt(list, k.job, 10), ',')
+	}
+	list[len(list)-1] = ']'
+	rows, err := r.definitions.QueryContext(ctx, string(list))
+	if err != nil {
+		return nil, nil, err
+	}
+	defer rows.Close()
+	names, texts = make([]string, len(keys)), make([]string, len(keys))
+	for rows.Next() {
+		var k versionKey
+		var name, text string
+		if err := rows.Scan(&k.job, &k.version, &name, &text); err != nil {
+			return nil, nil, err
+		}
+		if i, ok := at[k]; ok {
+			names[i], texts[i] = name, text
+		}
+	}
+	return names, texts, rows.Err()
+}
+
+// schedulesQuery reads the present schedules of a JSON list of jobs.
+const schedulesQuery = "SELECT j.id, j.version, j.schedule, j.anchor_at FROM json_each(?) k CROSS JOIN jobs j ON j.id = k.value"
+
+// Schedules reads many present schedules; see ledger.
+func (r *Reader) Schedules(ctx context.Context, jobs []int64) (list []ScheduleText, err error) {
+	ids, err := json.Marshal(jobs)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := r.schedules.QueryContext(ctx, string(ids))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	list = make([]ScheduleText, 0, len(jobs))
+	for rows.Next() {
+		var t ScheduleText
+		if err := rows.Scan(&t.Job, &t.Version, &t.Text, &t.Anchor); err != nil {
+			return nil, err
+		}
+		list = append(list, t)
+	}
+	return list, rows.Err()
 }
 
 // versionQuery reads one version of a job, present or former.

@@ -5,6 +5,8 @@ import (
 	_ "embed"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -202,4 +204,52 @@ func ZoneFingerprint(loc *time.Location) string {
 		t = p.end
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// Offsets writes down the offsets of loc between two times, for OffsetAt to read when
+// the zone data has changed: "seconds-since-1970:seconds-east …".
+func Offsets(loc *time.Location, from, to time.Time) string {
+	var b strings.Builder
+	for t := from.Unix(); t < to.Unix(); {
+		p := periodAt(loc, t)
+		fmt.Fprintf(&b, "%d:%d ", t, p.offset)
+		t = p.end
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// OffsetAt reads what Offsets wrote: seconds east of UTC at a time; false for a time
+// before its first, or when it is damaged.
+func OffsetAt(offsets string, at time.Time) (east int, ok bool) {
+	for part := range strings.FieldsSeq(offsets) {
+		start, offset, _ := strings.Cut(part, ":")
+		since, err := strconv.ParseInt(start, 10, 64)
+		if err != nil {
+			return 0, false
+		}
+		if since > at.Unix() {
+			break
+		}
+		if east, err = strconv.Atoi(offset); err != nil {
+			return 0, false
+		}
+		ok = true
+	}
+	return east, ok
+}
+
+// DoneUpTo tells, after the zone data has changed, up to which instant firings have
+// happened: at, where the local clock was east seconds ahead of UTC by the former data.
+// A schedule that fires a repeated local time only once goes on when the local clock
+// shows a later time than it had shown, as if the clock had been set back; others, and
+// times without a clock, go on after at.
+func (s *Schedule) DoneUpTo(at time.Time, east int) time.Time {
+	if s.kind == kindInterval || s.cron != nil && s.cron.repeats {
+		return at
+	}
+	again := time.Unix(resolveWall(s.loc, at.Unix()+int64(east)), int64(at.Nanosecond()))
+	if ahead := again.Sub(at); ahead <= 0 || ahead > widestShift*time.Second {
+		return at
+	}
+	return again
 }
