@@ -99,6 +99,9 @@ func TestDocumentIsValid(t *testing.T) {
 	a.want(201, "POST", "/jobs", job("x"))
 	for _, op := range operations() {
 		method, path, _ := strings.Cut(op.pattern, " ")
+		if op.pattern == "POST /jobs/test" {
+			continue // makes the call
+		}
 		if op.example == "" {
 			if op.body != nil {
 				t.Errorf("%s has no example", op.pattern)
