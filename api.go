@@ -58,6 +58,11 @@ type api struct {
 	inFlight inFlight
 	mux      *http.ServeMux
 
+	trials  trialStore
+	tryCall func(ctx context.Context, c Call) Trial   // makes the call of /test
+	tried   func(d Dispatch, f Finish, accepted bool) // told when the outcome of a saved job's is on disk
+	tries   chan struct{}                             // holds one token per call of /test that is out
+
 	histories histories  // what the ledger is compared from
 	comparing sync.Mutex // held by the one comparison that goes on
 }
@@ -83,6 +88,8 @@ func (a *api) routes() []route {
 		{"POST /jobs/{job_id}/pause", closed(a.pauseJob)},
 		{"POST /jobs/{job_id}/resume", closed(a.resumeJob)},
 		{"POST /jobs/{job_id}/run", closed(a.runJob)},
+		{"POST /jobs/{job_id}/test", closed(a.trySaved)},
+		{"POST /jobs/test", closed(a.tryUnsaved)},
 		{"POST /jobs/{job_id}/backfill", closed(a.backfillJob)},
 		{"GET /jobs/{job_id}/runs", a.listJobRuns},
 		{"GET /runs", a.listRuns},
@@ -113,6 +120,7 @@ func newAPI(e *engine, s *Settings, log *slog.Logger) *api {
 	a := &api{store: e.store, settings: s, log: log, now: time.Now, metrics: e.metrics, alive: e.alive, mux: http.NewServeMux(), histories: e.store,
 		calls: e.executor.env(), cancel: func(run int64) { e.scheduler.Cancel(run) }}
 	a.records, a.lister, a.events, a.gate = e.store, e.store, e.events, localGate(s, e.store, log)
+	a.trials, a.tryCall, a.tried, a.tries = e.store, e.executor.Try, e.scheduler.Finished, make(chan struct{}, tryAtOnce)
 	for _, rt := range append(a.routes(), a.moreRoutes()...) {
 		a.mux.Handle(rt.pattern, a.adapt(a.terms(rt.pattern, rt.handle)))
 	}

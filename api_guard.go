@@ -23,6 +23,8 @@ var routeScopes = map[string]door.Scopes{
 	"POST /jobs/{job_id}/pause":                      door.Write,
 	"POST /jobs/{job_id}/resume":                     door.Write,
 	"POST /jobs/{job_id}/run":                        door.Run,
+	"POST /jobs/{job_id}/test":                       door.Run,
+	"POST /jobs/test":                                door.Write, // it calls whatever its body says
 	"POST /jobs/{job_id}/backfill":                   door.Run,
 	"GET /jobs/{job_id}/runs":                        door.Read,
 	"GET /jobs/{job_id}/versions":                    door.Read,

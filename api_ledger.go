@@ -41,7 +41,7 @@ func (a *api) ledger(w http.ResponseWriter, r *http.Request) error {
 	defer a.comparing.Unlock()
 	ctx, cancel := context.WithTimeoutCause(r.Context(), ledgerTimeout, errTooMany)
 	defer cancel()
-	t, err := auditLedger(ctx, a.histories, window, now)
+	t, err := compareLedger(ctx, a.histories, window, now)
 	if err != nil && errors.Is(context.Cause(ctx), errTooMany) {
 		return newProblem(http.StatusUnprocessableEntity, "too_many",
 			"there is more to compare than 25 s allow: choose a shorter window with from and to, one job with job_id, or run teiki verify beside the server")

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// histories is what auditLedger asks of the store.
+// histories is what compareLedger asks of the store.
 type histories interface {
 	Histories(ctx context.Context, w ledgerWindow, each func(h *history, rows rowReader) error) error
 }
@@ -19,8 +19,8 @@ type ledgerWindow struct {
 	JobID    string // of a living job; "" = all jobs, deleted ones too
 }
 
-// auditLedger compares the plan of every job with its rows. It stops with the cause of ctx when that ends.
-func auditLedger(ctx context.Context, r histories, w ledgerWindow, now instant) (*tally, error) {
+// compareLedger compares the plan of every job with its rows. It stops with the cause of ctx when that ends.
+func compareLedger(ctx context.Context, r histories, w ledgerWindow, now instant) (*tally, error) {
 	t := newTally(w)
 	err := r.Histories(ctx, w, func(h *history, rows rowReader) error {
 		if err := t.check(ctx, h, rows, now); err != nil {
@@ -57,7 +57,7 @@ func (l *ledgerWatch) run(ctx context.Context) {
 			return
 		}
 		now := instantOf(time.Now())
-		t, err := auditLedger(ctx, unhurried{l.histories}, ledgerWindow{From: now.Add(-watchWindow), To: now}, now)
+		t, err := compareLedger(ctx, unhurried{l.histories}, ledgerWindow{From: now.Add(-watchWindow), To: now}, now)
 		switch {
 		case ctx.Err() != nil:
 			return

@@ -43,7 +43,7 @@ func TestLedgerOfALongLife(t *testing.T) {
 	compare := func(from, to int) *tally {
 		t.Helper()
 		w := ledgerWindow{From: j.NextAt.Add(time.Duration(from)*time.Second) - 1, To: j.NextAt.Add(time.Duration(to) * time.Second)}
-		sum, err := auditLedger(t.Context(), s, w, w.To)
+		sum, err := compareLedger(t.Context(), s, w, w.To)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -136,7 +136,7 @@ func TestLedgerWindowsAndRanges(t *testing.T) {
 		for from := 0; from < 650; from += 7 {
 			for _, to := range []int{from + 1, from + 9, from + 150, 700} {
 				w := ledgerWindow{From: instantOf(t0.Add(time.Duration(from) * time.Second)), To: instantOf(t0.Add(time.Duration(to) * time.Second))}
-				sum, err := auditLedger(t.Context(), r.store, w, r.sched.now())
+				sum, err := compareLedger(t.Context(), r.store, w, r.sched.now())
 				if err != nil || sum.gap() != 0 {
 					t.Errorf("(%d, %d]: %v, %+v", from, to, err, sum)
 				}

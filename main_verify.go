@@ -54,7 +54,7 @@ func verify(ctx context.Context, args []string, env environment) error {
 		return err
 	}
 	defer r.Close()
-	t, err := auditLedger(ctx, r, window, now)
+	t, err := compareLedger(ctx, r, window, now)
 	if err != nil {
 		return err
 	}

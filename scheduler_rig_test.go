@@ -269,7 +269,7 @@ func (r *loopRig) patch(id, fields string) {
 func (r *loopRig) verify() *tally {
 	r.t.Helper()
 	now := r.sched.now()
-	sum, err := auditLedger(context.Background(), r.store, ledgerWindow{To: now}, now)
+	sum, err := compareLedger(context.Background(), r.store, ledgerWindow{To: now}, now)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -86,7 +86,7 @@ func TestCreateDateInThisSecond(t *testing.T) {
 // checkTimers is the ledger's check where nothing need be planned yet.
 func checkTimers(t *testing.T, s *Store, now instant) {
 	t.Helper()
-	sum, err := auditLedger(t.Context(), s, ledgerWindow{To: now}, now)
+	sum, err := compareLedger(t.Context(), s, ledgerWindow{To: now}, now)
 	if err != nil || len(sum.Differences) > 0 {
 		t.Fatalf("%+v, %v", sum.Differences, err)
 	}

@@ -26,6 +26,28 @@ func (s *Store) RunNow(ctx context.Context, jobID string) (run *Run, err error) 
 	return run, nil
 }
 
+// BeginTrial makes a manual run of the job whose call leaves now, past the scheduler: whatever the job's pause and overlap say.
+// The caller makes the call, ends the run with Finish, and tells the scheduler.
+func (s *Store) BeginTrial(ctx context.Context, jobID string) (run *Run, err error) {
+	err = s.change(ctx, func(t *tx) error {
+		j, err := t.job(jobID)
+		if err != nil {
+			return err
+		}
+		run = &Run{Job: j.ID, JobID: j.JobID, Version: j.Version, Trigger: ByHand, Status: Running, ScheduledAt: t.now, DueAt: t.now,
+			StartedAt: t.now, Attempt: 1, Count: 1}
+		if err := t.insertRun(run); err != nil {
+			return err
+		}
+		t.noteRun(j, run)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return run, nil
+}
+
 // RerunRun makes a new run for the firing of run, under the job's present definition. errConflict for a run that has not ended
 // or that stands for many firings; errNotFound also when its job is deleted.
 func (s *Store) RerunRun(ctx context.Context, run int64) (again *Run, err error) {
