@@ -138,6 +138,9 @@ func (op operation) describe(s *schemas, method, path string) object {
 			in = "header"
 		}
 		p := object{"name": name, "in": in, "description": w.means, "schema": w.schema}
+		if in == "query" {
+			p["allowReserved"] = true // tag=host:example.com needs no escapes
+		}
 		if w.schema["type"] == "array" {
 			p["style"], p["explode"] = "form", true
 		}
@@ -167,7 +170,7 @@ func (op operation) describe(s *schemas, method, path string) object {
 
 // hasTerms tells whether the operation changes something: then it can be tried, made once, made on a condition.
 func (op operation) hasTerms() bool {
-	return !strings.HasPrefix(op.pattern, "GET ") && op.pattern != "POST /schedules/preview"
+	return !strings.HasPrefix(op.pattern, "GET ") && op.pattern != "POST /schedules/preview" && op.pattern != "POST /jobs/test"
 }
 
 // everyError are the statuses that any operation may answer.

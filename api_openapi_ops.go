@@ -24,7 +24,7 @@ func operations() []operation {
 		{pattern: "POST /jobs/{job_id}/run", summary: "Run a job now", about: "Whatever the schedule says, also while it is paused.", errors: []int{404},
 			answers: []described{{202, "The run will start at once.", runAnswer{}, ""}, dryRunJob}},
 		{pattern: "POST /jobs/{job_id}/test", summary: "Try a job's call now", about: "Whatever its schedule and pause say, and without retries. It leaves a manual run.", errors: []int{404, 429},
-			answers: []described{{200, "The call as it went out, and what came back.", tryView{}, ""}, dryRunJob}},
+			answers: []described{{200, "The call as it went out, and what came back; in a dry run the job.", "TryOrTrial", ""}}},
 		{pattern: "POST /jobs/test", summary: "Try the call of a job that is not saved", body: jobRequest{}, example: exampleInterval, about: "It leaves no run.", errors: []int{429},
 			answers: []described{{200, "The call as it went out, and what came back.", tryView{}, ""}}},
 		{pattern: "POST /jobs/{job_id}/backfill", summary: "Make up for firings of the past", body: "BackfillRequest", example: `{"from": "2026-01-01T00:00:00+09:00", "to": "2026-01-31T23:59:59+09:00", "dry_run": true}`,
@@ -52,11 +52,11 @@ func operations() []operation {
 			answers: []described{{200, "What became of each line.", "ImportResult", ""}}},
 		{pattern: "GET /keys", summary: "List API keys", answers: []described{{200, "The keys, without what makes them work.", "KeyList", ""}}},
 		{pattern: "POST /keys", summary: "Make an API key", body: keyRequest{}, example: `{"name": "deploy pipeline", "owner": "billing", "scopes": ["read", "write"], "allow_ip": ["10.0.0.0/8"]}`,
-			answers: []described{{201, "The key: it is in this answer and cannot be read again.", newKeyView{}, ""}, {200, "A dry run.", "Trial", ""}}},
+			answers: []described{{201, "The key: it is in this answer and cannot be read again.", newKeyView{}, ""}, {200, "A dry run.", "DryRun", ""}}},
 		{pattern: "DELETE /keys/{prefix}", summary: "Revoke an API key", answers: []described{{200, "The key opens nothing any more.", "KeyStatusOrTrial", ""}}},
 		{pattern: "GET /audit", summary: "Read the audit log", params: []string{"job_id", "actor", "action", "from", "to", "limit", "cursor"},
 			about: "Who changed what, newest first; also failed logins (`action=login`).", answers: []described{{200, "The entries.", "AuditList", ""}}},
-		{pattern: "GET /ledger", summary: "Compare the plan with the rows", params: []string{"job_id", "from", "to"}, about: "The same as `teiki verify -json`: what was planned, what became of it, and every difference.",
+		{pattern: "GET /ledger", summary: "Compare the plan with the rows", params: []string{"job_id", "from", "to"}, errors: []int{404}, about: "The same as `teiki verify -json`: what was planned, what became of it, and every difference.",
 			answers: []described{{200, "The comparison.", tally{}, ""}}},
 		{pattern: "GET /metrics", summary: "Read metrics", answers: []described{{200, "Prometheus' text format, or the one that Accept asks for.", "Text", "text/plain"}}},
 		{pattern: "GET /healthz", summary: "Is the process up?", answers: []described{{200, "It answers.", "Health", ""}}},
@@ -106,7 +106,7 @@ func listed(name string, of any, paged bool) func(*schemas) object {
 // orTrial is an answer that a dry run gives as the job, or as a count.
 func orTrial(of any) func(*schemas) object {
 	return func(s *schemas) object {
-		return object{"oneOf": []object{s.body(of), s.of(typeOf(jobView{})), s.body("Trial")}}
+		return object{"oneOf": []object{s.body(of), s.of(typeOf(jobView{})), s.body("DryRun")}}
 	}
 }
 
@@ -122,7 +122,7 @@ func extraSchemas() map[string]func(*schemas) object {
 			whole := s.structure(typeOf(Definition{}), "Definition")
 			properties := object{}
 			for name, schema := range whole["properties"].(object) {
-				properties[name] = object{"oneOf": []object{{"type": "null"}, {}}, "description": schema.(object)["description"]}
+				properties[name] = object{"description": schema.(object)["description"]} // of its own type, or null, or an object with parts
 			}
 			return object{"type": "object", "properties": properties, "additionalProperties": false, "description": "Members of a job; null takes one away."}
 		},
@@ -141,8 +141,9 @@ func extraSchemas() map[string]func(*schemas) object {
 		"JobStatusOrTrial": orTrial(jobAnswer{}),
 		"RunStatusOrTrial": orTrial(runAnswer{}),
 		"KeyStatusOrTrial": orTrial("KeyStatus"),
+		"TryOrTrial":       orTrial(tryView{}),
 		"KeyStatus":        members([]string{"prefix", "status"}, object{"prefix": text("Names the key."), "status": text("revoked")}),
-		"Trial":            members([]string{"dry_run", "jobs"}, object{"dry_run": object{"const": true, "description": "Nothing was changed."}, "jobs": wholeNumber("Jobs that there would be of the change.")}),
+		"DryRun":           members([]string{"dry_run", "jobs"}, object{"dry_run": object{"const": true, "description": "Nothing was changed."}, "jobs": wholeNumber("Jobs that there would be of the change.")}),
 		"BulkAnswer": func(s *schemas) object {
 			return members([]string{"action", "dry_run", "matched", "failed", "jobs"}, object{"action": text("What was asked for."), "dry_run": flagged("Nothing was changed."), "matched": wholeNumber("Jobs that the selector means."),
 				"failed": wholeNumber("Jobs that were not changed."), "jobs": object{"type": "array", "items": s.of(typeOf(bulkResult{})), "description": "What became of each."}})(s)
@@ -152,7 +153,7 @@ func extraSchemas() map[string]func(*schemas) object {
 			return members([]string{"dry_run", "created", "replaced", "jobs"}, object{"dry_run": flagged("Nothing was stored."), "created": wholeNumber("New jobs."), "replaced": wholeNumber("Jobs that were there before."),
 				"jobs": object{"type": "array", "items": s.of(typeOf(importView{})), "description": "What became of each line."}})(s)
 		},
-		"Preview": members([]string{"trigger", "timezone", "next_run_times"}, object{"trigger": text("The schedule in canonical form."), "timezone": text("The zone that it is meant in."), "schedule_description": text("The schedule in words."),
+		"Preview": members([]string{"trigger", "timezone", "next_run_times"}, object{"trigger": text("The schedule in canonical form."), "timezone": text("The zone that it is meant in."), "description": text("The schedule in words."),
 			"next_run_times": object{"type": "array", "items": object{"type": "string", "format": "date-time"}, "description": "Fewer than asked for when the schedule ends."}}),
 		"Health":    members([]string{"status", "version"}, object{"status": object{"const": "ok", "description": "Always ok."}, "version": text("Of the server.")}),
 		"Ready":     members([]string{"status"}, object{"status": object{"const": "ready", "description": "Always ready."}}),

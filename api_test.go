@@ -72,6 +72,7 @@ func (a *testAPI) do(method, path, body string, headers ...string) answered {
 	if err != nil {
 		a.t.Fatal(err)
 	}
+	theDocument().check(a.t, r, body, res, b)
 	out := answered{status: res.StatusCode, header: res.Header, text: strings.TrimSpace(string(b))}
 	if json.Unmarshal(b, &out.object) != nil && method != http.MethodHead && strings.HasSuffix(res.Header.Get("Content-Type"), "json") {
 		a.t.Errorf("%s %s: the answer is not JSON: %.200s", method, path, b)
