@@ -161,6 +161,7 @@ func (b *bench) limit(ctx context.Context) error {
 	b.atLeast(c, "… as a share of the bare client", rate/bare, "", 0.30)
 	b.none(c, "… lost", r.lost)
 	b.show(c, "… server's CPU per run", r.cpuPerRun, "µs")
+	b.show(c, "… claims and ends per commit", r.group, "")
 	return nil
 }
 
@@ -170,6 +171,7 @@ type onceResult struct {
 	due       int64 // instant at which all were due
 	lost      int
 	cpuPerRun float64
+	group     float64 // claims and ends per commit
 }
 
 func (b *bench) allAtOnce(ctx context.Context, n int) (r onceResult, err error) {
@@ -197,6 +199,10 @@ func (b *bench) allAtOnce(ctx context.Context, n int) (r onceResult, err error) 
 	if err := b.wait(ctx, "waiting until they are due", due); err != nil {
 		return r, err
 	}
+	commits, err := server.metric(ctx, "teiki_store_commit_seconds_count")
+	if err != nil {
+		return r, err
+	}
 	before := server.begin()
 	for until := due.Add(2 * time.Minute); r.stats.Calls < int64(n) && time.Now().Before(until); {
 		if err := b.wait(ctx, fmt.Sprintf("%d calls of %d", r.stats.Calls, n), time.Now().Add(time.Second)); err != nil {
@@ -208,6 +214,11 @@ func (b *bench) allAtOnce(ctx context.Context, n int) (r onceResult, err error) 
 	}
 	time.Sleep(200 * time.Millisecond) // the last ends reach the disk
 	r.cpuPerRun = float64((server.end().cpu - before.cpu).Microseconds()) / float64(max(1, r.stats.Calls))
+	after, err := server.metric(ctx, "teiki_store_commit_seconds_count")
+	if err != nil {
+		return r, err
+	}
+	r.group = 2 * float64(r.stats.Calls) / max(1, after-commits)
 	if err := server.stop(); err != nil {
 		return r, err
 	}

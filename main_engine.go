@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -58,6 +60,7 @@ func startEngine(ctx context.Context, s *Settings, log *slog.Logger, checks ...f
 		return nil, closeStore(fmt.Errorf("loading the jobs: %w", err))
 	}
 	e.ledger = &ledgerWatch{histories: e.store, log: log, every: watchEvery}
+	tuneGC(e.scheduler.stats.jobs.Load())
 	e.metrics.watch(gauges{
 		queued:  func() float64 { return float64(e.scheduler.stats.queued.Load()) },
 		running: func() float64 { return float64(e.executor.Out()) },
@@ -75,6 +78,15 @@ func startEngine(ctx context.Context, s *Settings, log *slog.Logger, checks ...f
 		watch.Wait()
 	}()
 	return e, nil
+}
+
+// tuneGC trades memory for time. With few jobs what lives is small and what calls throw away is much: collecting less often
+// takes a tenth off the cost of a call for some ten megabytes. With many jobs the heap itself is what memory goes into.
+func tuneGC(jobs int64) {
+	const many = 200_000
+	if jobs < many && os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(300)
+	}
 }
 
 // staleLoop is how long ago the loop may have turned last: it does every second, whatever there is to do.

@@ -38,6 +38,7 @@ type Store struct {
 	mu      sync.Mutex
 	queue   []any         // *claimOp, *finishOp, *changeOp in the order of arrival
 	closing bool          // nothing is accepted any more
+	pacing  bool          // the writer waits for company: claims and ends need not wake it
 	wake    chan struct{} // holds one token while queue may be non-empty
 
 	zones   map[string]string // fingerprints of the zone data that this process has; set before the API serves, then read only by the writer

@@ -55,8 +55,8 @@ type Reader struct {
 	read *sql.DB
 	// Prepared, because compiling them costs several times as much as running them.
 	timer, version, definitions, schedules *sql.Stmt
-	id                          uint64 // meta 'id': the database's part of every run_id
-	cached                      planCache
+	id                                     uint64 // meta 'id': the database's part of every run_id
+	cached                                 planCache
 }
 
 // openReader opens the database at path for reading alone, as `teiki verify` does beside a running server.

@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +17,10 @@ const (
 	// groupTime bounds how long one transaction gathers work: a wait for its commit stays short under any backlog, while the
 	// cost of the commit is spread over hundreds of changes.
 	groupTime = 20 * time.Millisecond
+	// paceTime is the least time from one group to the next while there is nothing but claims and ends of runs to write, and
+	// paceEnough the number of them that is not worth waiting for more.
+	paceTime   = 4 * time.Millisecond
+	paceEnough = 256
 	// minBackoff and maxBackoff bound the pause before the next attempt after the disk has refused one.
 	minBackoff = 250 * time.Millisecond
 	maxBackoff = time.Second
@@ -99,8 +104,11 @@ func (s *Store) submit(op any) bool {
 		return false
 	}
 	s.queue = append(s.queue, op)
+	wake := !s.pacing || !hot(op)
 	s.mu.Unlock()
-	s.signal()
+	if wake {
+		s.signal()
+	}
 	return true
 }
 
@@ -126,6 +134,9 @@ func (s *Store) write() {
 	defer close(s.done)
 	var pending []any
 	var backoff time.Duration
+	var began time.Time // of the last group
+	rest := 0           // what it left
+	var load writerLoad
 	for {
 		var closing bool
 		pending, closing = s.take(pending)
@@ -139,8 +150,13 @@ func (s *Store) write() {
 			s.idle(&backoff)
 			continue
 		}
+		if rest == 0 && load.busy(len(pending)) {
+			pending = s.pace(pending, began)
+		}
+		began = time.Now()
 		n, err := s.group(pending)
 		if err != nil {
+			rest = 0
 			pending, _ = s.take(pending) // they have waited as long as those that failed
 			pending = keepFinishes(pending, err)
 			s.fail(err, &backoff)
@@ -150,7 +166,57 @@ func (s *Store) write() {
 		s.health.good(s.log)
 		clear(pending[:n])
 		pending = append(pending[:0], pending[n:]...)
+		rest = len(pending)
 	}
+}
+
+// pace gives claims and ends that follow soon after a commit company, under load: a commit costs as much as ten of them. It returns early
+// when there is a change, whose caller waits for its answer, or much to do.
+func (s *Store) pace(pending []any, last time.Time) []any {
+	wait := paceTime - time.Since(last)
+	if wait <= 0 || len(pending) >= paceEnough || !hot(pending...) {
+		return pending
+	}
+	s.mu.Lock()
+	early := s.closing || !hot(s.queue...)
+	s.pacing = !early
+	s.mu.Unlock()
+	if !early {
+		select {
+		case <-time.After(wait):
+		case <-s.wake:
+		}
+	}
+	s.mu.Lock()
+	s.pacing = false
+	s.mu.Unlock()
+	pending, _ = s.take(pending)
+	return pending
+}
+
+// writerLoad counts what comes to be written, to tell a load from single events: those are written at once.
+type writerLoad struct {
+	began     time.Time // of the window
+	now, last int       // operations in it, and in the one before
+}
+
+// busy counts n more operations.
+func (l *writerLoad) busy(n int) bool {
+	const window, least = 50 * time.Millisecond, 25
+	if age := time.Since(l.began); age > window {
+		l.last = l.now
+		if age > 2*window {
+			l.last = 0
+		}
+		l.began, l.now = time.Now(), 0
+	}
+	l.now += n
+	return max(l.last, l.now) >= least
+}
+
+// hot tells whether all of list are claims and ends of runs.
+func hot(list ...any) bool {
+	return !slices.ContainsFunc(list, func(op any) bool { _, change := op.(*changeOp); return change })
 }
 
 // idle waits for work. While the disk is known to refuse writes it also tries one now and then, so that Health tells the
