@@ -127,7 +127,7 @@ type Plan struct {
 	JobID      string
 	Owner      string
 	Definition *Definition
-	Schedule   *schedule.Schedule
+	Schedule   *schedule.Schedule // nil when it can't be read any more
 }
 
 // planCacheSize bounds the plans that are kept: some ten megabytes of usual jobs.
@@ -244,8 +244,9 @@ func (r *Reader) Plan(ctx context.Context, job int64, version int) (*Plan, error
 	if p.Definition, err = parseDefinition(text); err != nil {
 		return nil, fmt.Errorf("job %s, version %d: %w", p.JobID, version, err)
 	}
+	// Zone data that lost a zone can break it: what the version did must be shown all the same.
 	if p.Schedule, err = parseSchedule(timing, anchor); err != nil {
-		return nil, fmt.Errorf("job %s, version %d: %w", p.JobID, version, err)
+		p.Schedule = nil
 	}
 	r.cached.mu.Lock()
 	defer r.cached.mu.Unlock()
