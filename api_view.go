@@ -150,7 +150,10 @@ func nextPlanned(j *Job, s *schedule.Schedule) instant {
 }
 
 func (a *api) showRun(r RunView, withAttempts bool) runView {
-	loc := r.Plan.Schedule.Location()
+	loc := time.UTC
+	if r.Plan.Schedule != nil {
+		loc = r.Plan.Schedule.Location()
+	}
 	v := runView{RunID: a.store.RunID(r.ID), JobID: r.JobID, Version: r.Version, Status: r.Status, Reason: r.Reason, Trigger: r.Trigger,
 		ScheduledAt: shown(r.ScheduledAt, loc), ScheduledUntil: shown(r.ScheduledUntil, loc), Count: max(r.Count, 1),
 		StartedAt: shown(r.StartedAt, loc), FinishedAt: shown(r.FinishedAt, loc), HTTPStatus: optional(r.HTTPStatus), Attempts: r.Attempt}
@@ -181,6 +184,9 @@ func (r RunView) due() instant {
 		return r.ScheduledAt
 	case ByRerun, ByBackfill:
 		return instant(r.ID >> 20 * 1000) // the key begins with the run's creation in milliseconds
+	}
+	if r.Plan.Schedule == nil {
+		return r.ScheduledAt
 	}
 	return dueAt(r.Plan.Schedule, r.Job, r.ScheduledAt)
 }

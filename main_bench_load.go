@@ -57,14 +57,14 @@ func (b *bench) steadyLoad(ctx context.Context, jobs int, length time.Duration) 
 	}
 	defer func() { err = errors.Join(err, server.stop()) }()
 	// The jobs begin when all are made: slow creation must not look like lag.
-	start := time.Now().Truncate(time.Second).Add(3*time.Second + time.Duration(jobs/1000)*time.Second/2)
+	start := b.soon(jobs)
 	if err := b.createSpread(ctx, server, jobs, 1, start); err != nil {
 		return r, err
 	}
 	if time.Now().After(start) {
 		return r, fmt.Errorf("creating %d jobs took until after their start", jobs)
 	}
-	from := start.Add(2 * time.Second) // connections are made, caches warm
+	from := start.Add(b.warm(2 * time.Second)) // connections are made, caches warm
 	if err := b.wait(ctx, "warming up", from); err != nil {
 		return r, err
 	}
@@ -182,7 +182,7 @@ func (b *bench) allAtOnce(ctx context.Context, n int) (r onceResult, err error) 
 		return r, err
 	}
 	defer func() { err = errors.Join(err, server.stop()) }()
-	due := time.Now().Truncate(time.Second).Add(3*time.Second + time.Duration(n/1000)*time.Second/2)
+	due := b.soon(n)
 	r.due = due.UnixMicro()
 	err = server.createJobs(ctx, 0, n, benchConnections, func(i int) string {
 		return intervalJob(fmt.Sprintf("bench-%d", i), 3600, due, b.target.url)

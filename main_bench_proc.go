@@ -205,6 +205,19 @@ func (b *bench) wait(ctx context.Context, what string, at time.Time) error {
 	}
 }
 
+// soon is a whole second by which n jobs have been made over the API, also by a slow machine.
+func (b *bench) soon(n int) time.Time {
+	return time.Now().Truncate(time.Second).Add(b.warm(3*time.Second) + time.Second + time.Duration(n/1000)*time.Second/2)
+}
+
+// warm is how long something needs to become steady; with -quick nothing has to.
+func (b *bench) warm(d time.Duration) time.Duration {
+	if b.quick {
+		return d / 10
+	}
+	return d
+}
+
 // fresh is the name of a new database file; free removes a former one.
 func (b *bench) fresh(name string) string {
 	db := filepath.Join(b.dir, name+".db")

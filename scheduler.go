@@ -118,8 +118,8 @@ func (s *Scheduler) Load(ctx context.Context) error {
 		e := &entry{job: t.Job, index: -1}
 		s.jobs[t.Job] = e
 		s.fill(e, t)
-		for i := range e.open {
-			s.restore(e, &e.open[i])
+		for i := range t.Open { // also those of a parked job
+			s.restore(e, &t.Open[i])
 		}
 		return nil
 	})
@@ -187,6 +187,9 @@ func (s *Scheduler) turn(ctx context.Context) time.Duration {
 
 func (s *Scheduler) handle(ctx context.Context, ev event) {
 	e := s.jobs[ev.job]
+	if e == nil && (ev.kind == jobLoaded || ev.kind == jobSettled) {
+		return // forgotten
+	}
 	switch ev.kind {
 	case jobChanged:
 		if e == nil {

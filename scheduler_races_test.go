@@ -140,3 +140,26 @@ func TestRefusedClaimDoesNotSpin(t *testing.T) {
 		r.expect("the other job", r.rows("b", t0), "succeeded 10; succeeded 20; succeeded 30")
 	})
 }
+
+// TestParkedJobIsTakenUpAgain: a job whose schedule can't be read (its zone has gone from the zone data) is parked. A call that a
+// crash cut off ends all the same, and once the job is edited it goes on.
+func TestParkedJobIsTakenUpAgain(t *testing.T) {
+	inBubble(t, time.Hour, func(r *loopRig, t0 time.Time) {
+		r.create("a", `{"schedule_type":"interval","interval":{"seconds":10}}`)
+		r.create("b", `{"schedule_type":"interval","interval":{"seconds":10}}`)
+		r.sleep(12 * time.Second)
+		r.do(nil, r.store.change(context.Background(), func(t *tx) error {
+			_, err := t.exec(`UPDATE jobs SET schedule = replace(schedule, 'UTC', 'Mars/Olympus') WHERE job_id = 'a'`)
+			return err
+		}))
+		r.crash()
+		r.target.answer = func(Dispatch) (time.Duration, Status) { return time.Second, Succeeded }
+		r.start()
+		r.sleep(10 * time.Second)
+		r.expect("the run that was cut off", r.rows("a", t0), "interrupted 10 crash")
+		r.expect("the other job", r.rows("b", t0), "interrupted 10 crash; succeeded 20")
+		r.patch("a", `{"interval":{"seconds":5}}`)
+		r.sleep(11 * time.Second)
+		r.expect("after the edit", r.rows("a", t0), "interrupted 10 crash; succeeded 27; succeeded 32")
+	})
+}
