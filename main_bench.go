@@ -99,9 +99,9 @@ func fullScale() benchScale {
 
 // quickScale is for seconds: that every case still works.
 func quickScale() benchScale {
-	return benchScale{steadyJobs: 300, steadySmall: 100, steadyFor: 3 * time.Second, backlog: 1000, herd: 300,
+	return benchScale{steadyJobs: 200, steadySmall: 100, steadyFor: 2 * time.Second, backlog: 1000, herd: 300,
 		bareFor: 300 * time.Millisecond, createFor: 300 * time.Millisecond, jobs: 3000, runs: 20_000, oldRuns: 2000,
-		growth: []int{100, 1000, 3000}, background: 100, watch: 2 * time.Second, soakFor: 3 * time.Second, soakJobs: 100}
+		growth: []int{100, 1000}, background: 100, watch: time.Second, soakFor: 3 * time.Second, soakJobs: 100}
 }
 
 // measure is `teiki bench`.

@@ -60,7 +60,7 @@ func (b *bench) lagWhile(ctx context.Context, db string, deleting bool) (r lagRe
 			return r, err
 		}
 	}
-	if err := b.wait(ctx, "warming up", time.Now().Add(5*time.Second)); err != nil {
+	if err := b.wait(ctx, "warming up", time.Now().Add(b.warm(5*time.Second))); err != nil {
 		return r, err
 	}
 	if err := b.target.reset(ctx); err != nil {
@@ -150,11 +150,11 @@ func (b *bench) soak(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, server.stop()) }()
 	n := b.scale.soakJobs
-	start := time.Now().Truncate(time.Second).Add(3*time.Second + time.Duration(n/1000)*time.Second/2)
+	start := b.soon(n)
 	if err := b.createSpread(ctx, server, n, 1, start); err != nil {
 		return err
 	}
-	if err := b.wait(ctx, "warming up", start.Add(2*time.Second)); err != nil {
+	if err := b.wait(ctx, "warming up", start.Add(b.warm(2*time.Second))); err != nil {
 		return err
 	}
 	if err := b.target.reset(ctx); err != nil {

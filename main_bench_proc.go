@@ -102,10 +102,9 @@ func fileSize(db string) (mb float64, err error) {
 	return mb, nil
 }
 
-// commitsPerSecond is what the disk can do: one page of 4 KiB written and synced at a time, in a file that has its size, which
-// is the least that a durable commit costs.
-func (b *bench) commitsPerSecond(ctx context.Context) (float64, error) {
-	f, err := os.Create(filepath.Join(b.dir, "commits"))
+// syncsPerSecond is what the disk can do: one page of 4 KiB written and synced at a time, in a file that has its size.
+func (b *bench) syncsPerSecond(ctx context.Context) (float64, error) {
+	f, err := os.Create(filepath.Join(b.dir, "syncs"))
 	if err != nil {
 		return 0, err
 	}
@@ -116,20 +115,27 @@ func (b *bench) commitsPerSecond(ctx context.Context) (float64, error) {
 	if _, err := f.Write(make([]byte, pages*len(page))); err != nil {
 		return 0, err
 	}
-	if err := f.Sync(); err != nil {
+	n, took, err := forAWhile(ctx, 1, b.scale.bareFor/2, func(i int) error {
+		if _, err := f.WriteAt(page, int64(i%pages*len(page))); err != nil {
+			return err
+		}
+		return f.Sync()
+	})
+	return float64(n) / took.Seconds(), err
+}
+
+// commitsPerSecond is what SQLite can do on it: one small row committed at a time, synchronous=FULL, by a caller in the same
+// process.
+func (b *bench) commitsPerSecond(ctx context.Context) (rate float64, err error) {
+	db := b.fresh("commits")
+	defer b.free(db)
+	s, err := openStore(ctx, db, storeOptions{})
+	if err != nil {
 		return 0, err
 	}
-	n, began := 0, time.Now()
-	for time.Since(began) < b.scale.bareFor/2 && ctx.Err() == nil {
-		if _, err := f.WriteAt(page, int64(n%pages*len(page))); err != nil {
-			return 0, err
-		}
-		if err := f.Sync(); err != nil {
-			return 0, err
-		}
-		n++
-	}
-	return float64(n) / time.Since(began).Seconds(), nil
+	defer func() { err = errors.Join(err, s.Close(ctx)) }()
+	n, took, err := forAWhile(ctx, 1, b.scale.bareFor/2, func(int) error { return s.Probe(ctx) })
+	return float64(n) / took.Seconds(), err
 }
 
 // inParallel calls do for first … last-1 from n goroutines; the first error ends it.
@@ -203,6 +209,19 @@ func (b *bench) wait(ctx context.Context, what string, at time.Time) error {
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// soon is a whole second by which n jobs have been made over the API, also by a slow machine.
+func (b *bench) soon(n int) time.Time {
+	return time.Now().Truncate(time.Second).Add(b.warm(3*time.Second) + time.Second + time.Duration(n/1000)*time.Second/2)
+}
+
+// warm is how long something needs to become steady; with -quick nothing has to.
+func (b *bench) warm(d time.Duration) time.Duration {
+	if b.quick {
+		return d / 10
+	}
+	return d
 }
 
 // fresh is the name of a new database file; free removes a former one.

@@ -118,11 +118,11 @@ func (b *bench) reading(ctx context.Context) (err error) {
 
 // background makes the jobs of the runs beside what is measured, and waits until they run evenly.
 func (b *bench) background(ctx context.Context, server *benchServer) error {
-	start := time.Now().Truncate(time.Second).Add(3*time.Second + time.Duration(b.scale.background/1000)*time.Second)
+	start := b.soon(b.scale.background)
 	if err := b.createSpread(ctx, server, b.scale.background, 1, start); err != nil {
 		return err
 	}
-	if err := b.wait(ctx, "warming up", start.Add(3*time.Second)); err != nil {
+	if err := b.wait(ctx, "warming up", start.Add(b.warm(3*time.Second))); err != nil {
 		return err
 	}
 	return b.target.reset(ctx)
@@ -184,7 +184,7 @@ func (b *bench) growthOf(ctx context.Context, n, rate int) (perRun, lag float64,
 	db := b.fresh("growth")
 	defer b.free(db)
 	every := float64(n) / float64(rate)
-	start := time.Now().Truncate(time.Second).Add(time.Duration(15+n/5000) * time.Second)
+	start := time.Now().Truncate(time.Second).Add(b.warm(15*time.Second) + time.Duration(n/5000)*time.Second)
 	body := json.RawMessage(`{"order":4711,"what":"close the day"}`)
 	err = b.fill(ctx, db, n, nil, func(i int) NewJob {
 		turn := i * 7919 % n // consecutive firings are of jobs far apart, as in life
@@ -203,7 +203,7 @@ func (b *bench) growthOf(ctx context.Context, n, rate int) (perRun, lag float64,
 	if time.Now().After(start) {
 		return 0, 0, fmt.Errorf("filling in %d jobs took until after their start", n)
 	}
-	if err := b.wait(ctx, "warming up", start.Add(3*time.Second)); err != nil {
+	if err := b.wait(ctx, "warming up", start.Add(b.warm(3*time.Second))); err != nil {
 		return 0, 0, err
 	}
 	if err := b.target.reset(ctx); err != nil {

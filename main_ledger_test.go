@@ -21,7 +21,7 @@ func longLife(t *testing.T, s *Store, jobID string, n int) *Job {
 	first := j.NextAt
 	err := s.change(t.Context(), func(tx *tx) error {
 		if _, err := tx.exec(`WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?1)
-			INSERT INTO runs (id, job, version, trigger, serial, scheduled_at, status, attempt) SELECT ?2 + i, ?3, 1, 'schedule', 0, ?4 + i * 1000000, 'succeeded', 1 FROM n`,
+			INSERT INTO runs (id, job, version, trigger, serial, scheduled_at, status, attempt, finished_at) SELECT ?2 + i, ?3, 1, 'schedule', 0, ?4 + i * 1000000, 'succeeded', 1, ?4 + i * 1000000 FROM n`,
 			n, tx.s.newRunID(tx.now), j.ID, int64(first)); err != nil {
 			return err
 		}

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"syscall"
 	"time"
+
+	"golang.org/x/net/netutil"
 )
 
 // serve is the server: `teiki` without a command. It returns nil after an orderly end.
@@ -42,17 +44,10 @@ func serveWith(ctx context.Context, s *Settings, env environment) error {
 	}
 	h := newAPI(e, s, log)
 	h.gate = g
-	web := &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: requestTimeout,
-		ReadTimeout:       requestTimeout,
-		IdleTimeout:       time.Minute,
-		MaxHeaderBytes:    maxRequestHeader,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // what clients do wrong
-	}
+	web := newServer(h, log)
 	web.RegisterOnShutdown(e.events.end) // streams would never end by themselves
 	failed := make(chan error, 1)
-	go func() { failed <- web.Serve(ln) }()
+	go func() { failed <- web.Serve(netutil.LimitListener(ln, maxConnections)) }()
 	address := ln.Addr().String()
 	log.Info("listening", "address", address, "url", "http://"+address, "version", version, "db", s.DB, "timezone", s.Timezone)
 	if g.open && !isLoopback(ln.Addr()) {
@@ -68,6 +63,22 @@ func serveWith(ctx context.Context, s *Settings, env environment) error {
 	}
 	return errors.Join(err, shutdown(web, e, s.DrainTimeout, log))
 }
+
+// newServer is the HTTP server around the API, with its bounds.
+func newServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:                      h,
+		ReadHeaderTimeout:            requestTimeout,
+		ReadTimeout:                  requestTimeout,
+		IdleTimeout:                  time.Minute,
+		MaxHeaderBytes:               maxRequestHeader,
+		DisableGeneralOptionsHandler: true,                                              // OPTIONS * is answered like any other unknown path
+		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug), // what clients do wrong
+	}
+}
+
+// maxConnections bounds the open connections; who comes beyond waits until one ends.
+const maxConnections = 4096
 
 // Time limits of the server itself.
 const (

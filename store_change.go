@@ -125,7 +125,7 @@ func (t *tx) setState(j *Job) error {
 		j.State = StatePaused
 	} else if j.NextAt == 0 {
 		var open bool
-		if err := t.get([]any{&open}, "SELECT EXISTS (SELECT 1 FROM runs WHERE job = ? AND status IN ('pending', 'running', 'retrying'))", j.ID); err != nil {
+		if err := t.get([]any{&open}, "SELECT EXISTS (SELECT 1 FROM runs WHERE job = ? AND finished_at IS NULL)", j.ID); err != nil {
 			return err
 		}
 		if !open {
@@ -240,7 +240,7 @@ func (s *Store) DeleteJobIf(ctx context.Context, jobID string, allow func(*Job) 
 		if err := t.settle(j, t.now); err != nil {
 			return err
 		}
-		n, err := t.exec("UPDATE runs SET status = 'canceled', reason = ?, due_at = NULL, finished_at = ? WHERE job = ? AND status IN ('pending', 'retrying')",
+		n, err := t.exec("UPDATE runs SET status = 'canceled', reason = ?, due_at = NULL, finished_at = ? WHERE job = ? AND finished_at IS NULL AND status IN ('pending', 'retrying')",
 			ReasonDeleted, int64(t.now), j.ID)
 		if err != nil {
 			return err

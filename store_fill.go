@@ -84,6 +84,14 @@ func fillAttempt(at instant) Attempt {
 		Timings: &Timings{FirstByte: 2.9, Total: 3.2}, Remote: &Remote{Address: "127.0.0.1:9000", Protocol: "HTTP/1.1", Reused: true}}
 }
 
+// Probe commits the least that there is to commit: one small row.
+func (s *Store) Probe(ctx context.Context) error {
+	return s.change(ctx, func(t *tx) error {
+		_, err := t.exec("INSERT INTO meta (key, value) VALUES ('probe', ?1) ON CONFLICT (key) DO UPDATE SET value = ?1", int64(s.now()))
+		return err
+	})
+}
+
 // CountRuns counts the runs scheduled in [from, to), 0 = without bound, with that status, "" = any.
 func (r *Reader) CountRuns(ctx context.Context, status Status, from, to instant) (n int, err error) {
 	if to == 0 {

@@ -54,7 +54,7 @@ const (
 		coalesce(j.deleted_at, 0), j.definition, j.owner, coalesce(t.next_at, 0), t.cursor_at, t.succeeded, t.failed, t.interrupted, t.canceled,
 		t.missed, t.skipped, t.coalesced, t.failures_in_row, coalesce(t.last_run, 0), coalesce(t.last_status, ''), t.pruned_at,
 		coalesce(p.paused_at, 0), coalesce(p.until_at, 0), coalesce(p.reason, ''),
-		t.next_at IS NULL AND p.job IS NULL AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.job = j.id AND r.status IN ('pending', 'running', 'retrying'))`
+		t.next_at IS NULL AND p.job IS NULL AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.job = j.id AND r.finished_at IS NULL)`
 	jobTables = ` FROM jobs j JOIN timers t ON t.job = j.id LEFT JOIN pauses p ON p.job = j.id AND p.resumed_at IS NULL`
 )
 

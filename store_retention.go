@@ -181,7 +181,7 @@ func (t *tx) prune(p prune, limit int) (n int, err error) {
 		}
 		return nil
 	}, `DELETE FROM runs WHERE id IN (SELECT id FROM runs INDEXED BY runs_firing WHERE job = ?1 AND scheduled_at <= ?2 AND coalesce(scheduled_until, scheduled_at) <= ?2
-		AND id < ?3 AND id < ?4 AND status NOT IN ('pending', 'running', 'retrying') ORDER BY scheduled_at LIMIT ?5)
+		AND id < ?3 AND id < ?4 AND finished_at IS NOT NULL ORDER BY scheduled_at LIMIT ?5)
 		RETURNING serial, coalesce(scheduled_until, scheduled_at)`, p.job, int64(p.to), p.key, t.s.lastRun, limit)
 	if err != nil || n == limit {
 		if err == nil && pruned != 0 {

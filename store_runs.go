@@ -214,11 +214,11 @@ func (f *RunFilter) sources() (where []string) {
 		if s.Open() {
 			open = true
 		} else if !slices.Contains(f.Statuses[:i], s) {
-			where = append(where, "?1 = 0 AND r.status = '"+string(s)+"'") // runs_ended: a literal, because the index is partial
+			where = append(where, "?1 = 0 AND r.status = '"+string(s)+"' AND r.status <> 'succeeded' AND r.finished_at IS NOT NULL") // runs_ended: a literal, because the index is partial
 		}
 	}
 	if open {
-		where = append(where, "?1 = 0 AND r.status IN ('pending', 'running', 'retrying')") // runs_open, sorted: few
+		where = append(where, "?1 = 0 AND r.finished_at IS NULL") // runs_open, sorted: few
 	}
 	return where
 }

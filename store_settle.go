@@ -56,7 +56,7 @@ func (t *tx) fates(j *Job, at instant) (out settlement, err error) {
 		}
 		in.add(status, trigger)
 		return nil
-	}, "SELECT status, trigger FROM runs WHERE job = ? AND status IN ('pending', 'running', 'retrying')", j.ID)
+	}, "SELECT status, trigger FROM runs WHERE job = ? AND finished_at IS NULL", j.ID)
 	if err != nil {
 		return out, err
 	}
@@ -160,8 +160,8 @@ func (t *tx) dropLate(j *Job) error {
 		reason string
 		query  string
 	}{
-		{Missed, ReasonMisfire, "UPDATE runs SET status = 'missed', reason = ?, due_at = NULL, finished_at = ? WHERE job = ? AND trigger = 'schedule' AND status IN ('pending', 'retrying') AND attempt = 0 AND due_at < ?"},
-		{Failed, ReasonRetryLate, "UPDATE runs SET status = 'failed', reason = ?, due_at = NULL, finished_at = ? WHERE job = ? AND trigger = 'schedule' AND status IN ('pending', 'retrying') AND attempt > 0 AND due_at < ?"},
+		{Missed, ReasonMisfire, "UPDATE runs SET status = 'missed', reason = ?, due_at = NULL, finished_at = ? WHERE job = ? AND trigger = 'schedule' AND finished_at IS NULL AND status IN ('pending', 'retrying') AND attempt = 0 AND due_at < ?"},
+		{Failed, ReasonRetryLate, "UPDATE runs SET status = 'failed', reason = ?, due_at = NULL, finished_at = ? WHERE job = ? AND trigger = 'schedule' AND finished_at IS NULL AND status IN ('pending', 'retrying') AND attempt > 0 AND due_at < ?"},
 	} {
 		n, err := t.exec(end.query, end.reason, int64(t.now), j.ID, int64(t.now.Add(-max(p.Grace, leastLateness))))
 		if err != nil {

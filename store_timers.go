@@ -14,7 +14,7 @@ import (
 
 const (
 	timerColumns = "j.id, t.version, j.schedule, j.anchor_at, j.policy, j.host, coalesce(t.next_at, 0), t.cursor_at FROM jobs j JOIN timers t ON t.job = j.id"
-	openColumns  = "job, id, version, trigger, status, scheduled_at, coalesce(due_at, scheduled_at), coalesce(started_at, 0), attempt FROM runs WHERE status IN ('pending', 'running', 'retrying')"
+	openColumns  = "job, id, version, trigger, status, scheduled_at, coalesce(due_at, scheduled_at), coalesce(started_at, 0), attempt FROM runs WHERE finished_at IS NULL"
 )
 
 // Timers reads every job that can fire or has open runs, in one snapshot; see ledger. Runs that a crash has left running are
@@ -78,7 +78,7 @@ const timerQuery = `SELECT j.deleted_at IS NOT NULL, p.job IS NOT NULL, coalesce
 		coalesce(r.due_at, r.scheduled_at, 0), coalesce(r.started_at, 0), coalesce(r.attempt, 0)
 	FROM jobs j JOIN timers t ON t.job = j.id
 	LEFT JOIN pauses p INDEXED BY pauses_open ON p.job = j.id AND p.resumed_at IS NULL
-	LEFT JOIN runs r INDEXED BY runs_open ON r.job = j.id AND r.status IN ('pending', 'running', 'retrying')
+	LEFT JOIN runs r INDEXED BY runs_open ON r.job = j.id AND r.finished_at IS NULL
 	WHERE j.id = ? ORDER BY r.id`
 
 // Timer reads one job; see ledger.

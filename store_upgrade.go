@@ -52,7 +52,7 @@ func inTransaction(ctx context.Context, conn *sql.Conn, version int, script stri
 	return tx.Commit()
 }
 
-// toVersion2: owners, keys, receipts, audit.
+// toVersion2: owners, keys, receipts, audit; partial indexes by finished_at.
 const toVersion2 = `ALTER TABLE jobs ADD COLUMN owner TEXT NOT NULL DEFAULT '';
 ALTER TABLE jobs ADD COLUMN rate REAL NOT NULL DEFAULT 0;
 CREATE INDEX jobs_owner ON jobs (owner, id, rate) WHERE deleted_at IS NULL AND owner <> '';
@@ -92,4 +92,8 @@ CREATE TABLE audit (
   after   TEXT
 );
 CREATE INDEX audit_job ON audit (job_id, id);
+DROP INDEX runs_open;
+CREATE INDEX runs_open ON runs (job) WHERE finished_at IS NULL;
+DROP INDEX runs_ended;
+CREATE INDEX runs_ended ON runs (status, scheduled_at) WHERE status <> 'succeeded' AND finished_at IS NOT NULL;
 `
