@@ -344,9 +344,10 @@ func (c *chaos) integrity() {
 	}
 }
 
-// noRowUnended looks for runs from before the last start that have not ended.
+// noRowUnended looks for runs from before the last start that have not ended. A pause holds what waits.
 func (c *chaos) noRowUnended(restarted time.Time) {
-	for _, r := range c.query("SELECT id, status, attempt FROM runs WHERE status IN ('pending','running','retrying') AND started_at < ?", restarted.UnixMicro()) {
+	for _, r := range c.query(`SELECT r.id, r.status, r.attempt, r.due_at, j.job_id FROM runs r JOIN jobs j ON j.id = r.job WHERE r.status IN ('pending','running','retrying')
+		AND r.started_at < ? AND (r.status = 'running' OR NOT EXISTS (SELECT 1 FROM pauses p WHERE p.job = r.job AND p.resumed_at IS NULL))`, restarted.UnixMicro()) {
 		c.t.Errorf("run %v from before the last start has not ended", r)
 	}
 }
