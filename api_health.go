@@ -29,7 +29,7 @@ const indexPage = `<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>teiki</title>
 <h1>teiki</h1>
 <p>This server calls HTTP APIs on a schedule. Its README describes the API.</p>
-<ul><li><a href="/jobs">/jobs</a><li><a href="/runs">/runs</a><li><a href="/metrics">/metrics</a></ul>
+<ul><li><a href="/jobs">/jobs</a><li><a href="/runs">/runs</a><li><a href="/metrics">/metrics</a><li><a href="/docs">/docs</a></ul>
 </html>
 `
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"reflect"
@@ -36,7 +37,7 @@ type described struct {
 	status int
 	what   string
 	body   any    // a value of the type that is written; nil = none; a string = the name of a schema
-	media  string // "" = application/json
+	media  string // several with spaces, "" = application/json
 }
 
 // errorCode is what the member code of a problem may say.
@@ -181,11 +182,11 @@ func (op operation) responses(s *schemas) object {
 	for _, d := range op.answers {
 		r := object{"description": d.what}
 		if d.body != nil {
-			media := d.media
-			if media == "" {
-				media = "application/json"
+			content := object{}
+			for _, media := range strings.Fields(cmp.Or(d.media, "application/json")) {
+				content[media] = object{"schema": s.body(d.body)}
 			}
-			r["content"] = object{media: object{"schema": s.body(d.body)}}
+			r["content"] = content
 		}
 		if d.status == http.StatusCreated || d.status == http.StatusAccepted {
 			r["headers"] = object{"Location": object{"description": "Path of what was made.", "schema": object{"type": "string"}}}

@@ -63,7 +63,7 @@ func operations() []operation {
 		{pattern: "GET /readyz", summary: "Do the database and the timer loop work?", answers: []described{{200, "They do.", "Ready", ""}}},
 		{pattern: "GET /openapi.json", summary: "This document", answers: []described{{200, "OpenAPI 3.1.", "AnyObject", ""}}},
 		{pattern: "GET /docs", summary: "This document as a page", answers: []described{{200, "Swagger UI.", "Text", "text/html"}}},
-		{pattern: "GET /docs/{file}", summary: "A file of that page", answers: []described{{200, "The file.", "Text", "text/javascript"}}},
+		{pattern: "GET /docs/{file}", summary: "A file of that page", answers: []described{{200, "The file.", "Text", "text/javascript text/css image/png"}}},
 		{pattern: "GET /{$}", summary: "The page", answers: []described{{200, "A page for people.", "Text", "text/html"}}},
 	}
 }

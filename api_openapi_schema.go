@@ -124,7 +124,7 @@ func (s *schemas) members(t reflect.Type, name string, properties object, requir
 			continue
 		}
 		depths[tag] = depth
-		schema := object{}
+		var schema object
 		if own, ok := memberSchemas[name+"."+tag]; ok {
 			schema = own(s)
 		} else if own, ok := memberSchemas[tag]; ok {

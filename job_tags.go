@@ -3,6 +3,7 @@ package main
 import (
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"teiki/internal/schedule"
@@ -47,11 +48,39 @@ func hostTag(target string) string {
 // daylight saving near in most zones, so that the tag says what the schedule means and not what today is.
 var tagEpoch = time.Date(2029, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// everyTag is the largest unit that is not longer than the shortest gap between firings.
+// everyTags remembers the answers of everyUnit: it plans several firings, and lists ask it for every row. It is bounded; when it is
+// full it starts anew.
+var everyTags struct {
+	mu sync.Mutex
+	of map[string]string // by the schedule's text
+}
+
+const maxEveryTags = 20_000
+
+// everyTag is everyUnit, remembered.
 func everyTag(d *Definition) string {
 	if d.ScheduleType == "date" {
 		return ""
 	}
+	text := d.scheduleText()
+	everyTags.mu.Lock()
+	unit, known := everyTags.of[text]
+	everyTags.mu.Unlock()
+	if known {
+		return unit
+	}
+	unit = everyUnit(d)
+	everyTags.mu.Lock()
+	defer everyTags.mu.Unlock()
+	if everyTags.of == nil || len(everyTags.of) >= maxEveryTags {
+		everyTags.of = map[string]string{}
+	}
+	everyTags.of[text] = unit
+	return unit
+}
+
+// everyUnit is the largest unit that is not longer than the shortest gap between firings.
+func everyUnit(d *Definition) string {
 	source := d.source(instantOf(tagEpoch))
 	plan, faults := schedule.Parse(source, "UTC")
 	if len(faults) > 0 {
@@ -64,7 +93,7 @@ func everyTag(d *Definition) string {
 		}
 	}
 	shortest := time.Duration(0)
-	for range 12 {
+	for range 6 {
 		next, ok := plan.Next(last)
 		if !ok {
 			break

@@ -51,6 +51,31 @@ func keyCommand(ctx context.Context, args []string, env environment) error {
 	} else if flags.NArg() > 0 {
 		return usage("key %s takes no argument %q", action, flags.Arg(0))
 	}
+	var k *Key // what is wrong with the command line is told before any file is touched
+	var text string
+	var err error
+	switch action {
+	case "create":
+		req.Scopes, req.AllowIP = splitList(scopes), splitList(nets)
+		if req.ExpiresAt, err = expiry(expires, time.Now()); err != nil {
+			return err
+		}
+		var faults []Fault
+		if k, text, faults = newKey(req, time.Now()); len(faults) > 0 {
+			lines := make([]string, len(faults))
+			for i, f := range faults {
+				lines[i] = "-" + strings.ReplaceAll(f.Field, "_", "-") + ": " + f.Detail
+			}
+			return usage("%s", strings.Join(lines, "\n"))
+		}
+	case "revoke":
+		if prefix == "" {
+			return usage("key revoke needs the prefix of a key; teiki key list shows them")
+		}
+	case "list":
+	default:
+		return usage("there is no key %q; there are create, list and revoke", action)
+	}
 	ring, err := openKeyring(ctx, *db)
 	if err != nil {
 		return err
@@ -58,17 +83,13 @@ func keyCommand(ctx context.Context, args []string, env environment) error {
 	defer ring.Close()
 	switch action {
 	case "create":
-		req.Scopes, req.AllowIP = splitList(scopes), splitList(nets)
-		if req.ExpiresAt, err = expiry(expires, time.Now()); err != nil {
+		if err := ring.Create(ctx, k); err != nil {
 			return err
 		}
-		return createKey(ctx, ring, req, env)
-	case "list":
-		return printKeys(ctx, ring, env)
+		fmt.Fprintf(env.stderr, "key %s of %s (%s): it is shown this once and cannot be read again\n", k.Prefix, k.Owner, k.Scopes)
+		fmt.Fprintln(env.stdout, text) // alone, so that a script can take it
+		return nil
 	case "revoke":
-		if prefix == "" {
-			return usage("key revoke needs the prefix of a key; teiki key list shows them")
-		}
 		if err := ring.Revoke(ctx, strings.TrimPrefix(prefix, "teiki_")); errors.Is(err, errNotFound) {
 			return fmt.Errorf("there is no valid key %q; teiki key list shows them", prefix)
 		} else if err != nil {
@@ -77,7 +98,7 @@ func keyCommand(ctx context.Context, args []string, env environment) error {
 		fmt.Fprintf(env.stdout, "key %s is revoked\n", prefix)
 		return nil
 	}
-	return usage("there is no key %q; there are create, list and revoke", action)
+	return printKeys(ctx, ring, env)
 }
 
 func splitList(s string) []string {
@@ -96,23 +117,6 @@ func expiry(text string, now time.Time) (json.RawMessage, error) {
 		return nil, usage("-expires %q is neither a time such as 2027-01-31T00:00:00+09:00 nor a duration such as 90d", text)
 	}
 	return json.Marshal(text)
-}
-
-func createKey(ctx context.Context, ring *keyring, req keyRequest, env environment) error {
-	k, text, faults := newKey(req, time.Now())
-	if len(faults) > 0 {
-		lines := make([]string, len(faults))
-		for i, f := range faults {
-			lines[i] = "-" + strings.ReplaceAll(f.Field, "_", "-") + ": " + f.Detail
-		}
-		return usage("%s", strings.Join(lines, "\n"))
-	}
-	if err := ring.Create(ctx, k); err != nil {
-		return err
-	}
-	fmt.Fprintf(env.stderr, "key %s of %s (%s): it is shown this once and cannot be read again\n", k.Prefix, k.Owner, k.Scopes)
-	fmt.Fprintln(env.stdout, text) // alone, so that a script can take it
-	return nil
 }
 
 func printKeys(ctx context.Context, ring *keyring, env environment) error {

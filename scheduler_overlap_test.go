@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -16,9 +17,13 @@ func TestInstances(t *testing.T) {
 		r.target.backoff = 3 * time.Second
 		chance := rand.New(rand.NewPCG(13, 13))
 		var mu sync.Mutex
+		calm := false // guarded by mu, like chance
 		r.target.answer = func(d Dispatch) (time.Duration, Status) {
 			mu.Lock()
 			defer mu.Unlock()
+			if calm {
+				return time.Second, Succeeded
+			}
 			return time.Duration(chance.IntN(25)) * time.Second, []Status{Succeeded, Succeeded, Failed, Retrying}[chance.IntN(4)]
 		}
 		limit := map[int64]int{}
@@ -104,7 +109,9 @@ func TestInstances(t *testing.T) {
 		}
 		r.noneTwice()
 
-		r.target.answer = func(Dispatch) (time.Duration, Status) { return time.Second, Succeeded }
+		mu.Lock()
+		calm = true
+		mu.Unlock()
 		for _, id := range ids {
 			r.do(r.store.PauseJob(r.t.Context(), id, "", 0))
 		}
@@ -132,12 +139,16 @@ func TestNobodyIsForgotten(t *testing.T) {
 				defer mu.Unlock()
 				return chance.IntN(n)
 			}
+			var calm atomic.Bool
 			r.settings.MaxConcurrent, r.settings.MaxPerHost = 6, 3
 			r.wrap = func(l ledger) ledger { return refuseSome{l, random} }
 			r.stop()
 			r.start()
 			r.target.backoff = 2 * time.Second
 			r.target.answer = func(Dispatch) (time.Duration, Status) {
+				if calm.Load() {
+					return 10 * time.Millisecond, Succeeded
+				}
 				return time.Duration(random(4000)) * time.Millisecond, []Status{Succeeded, Succeeded, Retrying, Failed}[random(4)]
 			}
 			fields := func() string {
@@ -182,7 +193,7 @@ func TestNobodyIsForgotten(t *testing.T) {
 			for id := range alive {
 				r.do(r.store.ResumeJob(r.t.Context(), id))
 			}
-			r.target.answer = func(Dispatch) (time.Duration, Status) { return 10 * time.Millisecond, Succeeded }
+			calm.Store(true)
 			r.sleep(2 * time.Minute)
 			if sum := r.verify(); sum.Due > 0 && r.sched.now().Sub(sum.oldest) > time.Second {
 				r.t.Errorf("seed %d: %d firings are due and nobody claims them, the first since %s", seed, sum.Due, sum.OldestDue)
