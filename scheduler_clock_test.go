@@ -29,7 +29,7 @@ func TestClock(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inBubble(t, time.Second, func(r *loopRig, t0 time.Time) {
-				r.target.answer = func(d Dispatch) (time.Duration, Status) {
+				r.target.setAnswer(func(d Dispatch) (time.Duration, Status) {
 					switch {
 					case d.host.name == "flaky.example:80" && d.ScheduledAt == instantOf(t0.Add(1200*time.Second)) && d.Attempt == 1:
 						return 40 * time.Second, Retrying // due 30 s later, at 1270
@@ -37,7 +37,7 @@ func TestClock(t *testing.T) {
 						return 3 * time.Minute, Succeeded
 					}
 					return time.Second, Succeeded
-				}
+				})
 				policies := map[string]Policy{}
 				for name, fields := range map[string]string{
 					"coalesce": ``,

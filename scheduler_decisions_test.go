@@ -111,7 +111,7 @@ func (d decision) walk(t *testing.T) (rows, calls string) {
 			r.target.crashed = Retrying
 		}
 		first := instantOf(t0.Add(10 * time.Second))
-		r.target.answer = func(x Dispatch) (time.Duration, Status) {
+		r.target.setAnswer(func(x Dispatch) (time.Duration, Status) {
 			switch {
 			case x.ScheduledAt != first || x.Attempt > 1:
 				return time.Second, Succeeded
@@ -120,7 +120,7 @@ func (d decision) walk(t *testing.T) (rows, calls string) {
 			default:
 				return 25 * time.Second, Succeeded
 			}
-		}
+		})
 		r.create("job", fmt.Sprintf(`{"schedule_type":"interval","interval":{"seconds":10,"start_date":"2000-01-01T00:00:10Z"},"overlap":%q,%s}`, d.overlap, catchupFields[d.catchup]))
 		r.sleep(21 * time.Second)
 		if d.pause {
@@ -154,7 +154,7 @@ func (r *loopRig) versions(t0 time.Time) string {
 	r.target.mu.Lock()
 	defer r.target.mu.Unlock()
 	var out []string
-	for _, c := range r.target.calls {
+	for _, c := range r.target.made() {
 		s := fmt.Sprintf("%g", c.at.Time().Sub(t0.UTC()).Seconds())
 		if c.Attempt > 1 {
 			s += "*"

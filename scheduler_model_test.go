@@ -160,7 +160,7 @@ func TestThirtyDays(t *testing.T) {
 		}
 		until := r.sched.now().Time()
 		called := map[int64][]instant{}
-		for _, c := range r.target.calls {
+		for _, c := range r.target.made() {
 			called[c.Job] = append(called[c.Job], c.ScheduledAt)
 			if late := c.at.Sub(c.ScheduledAt); late < 0 || late > time.Second {
 				r.t.Errorf("%s is called %s after its time", jobs[c.Job].id, late)

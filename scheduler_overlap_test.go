@@ -18,14 +18,14 @@ func TestInstances(t *testing.T) {
 		chance := rand.New(rand.NewPCG(13, 13))
 		var mu sync.Mutex
 		calm := false // guarded by mu, like chance
-		r.target.answer = func(d Dispatch) (time.Duration, Status) {
+		r.target.setAnswer(func(d Dispatch) (time.Duration, Status) {
 			mu.Lock()
 			defer mu.Unlock()
 			if calm {
 				return time.Second, Succeeded
 			}
 			return time.Duration(chance.IntN(25)) * time.Second, []Status{Succeeded, Succeeded, Failed, Retrying}[chance.IntN(4)]
-		}
+		})
 		limit := map[int64]int{}
 		ids := []string{}
 		for i := range 18 {
@@ -82,9 +82,9 @@ func TestInstances(t *testing.T) {
 		sum := r.verify()
 		overlaps := 0
 		most := map[int64]int{}
-		for i, c := range r.target.calls {
+		for i, c := range r.target.made() {
 			out := 1
-			for _, other := range r.target.calls[:i] {
+			for _, other := range r.target.made()[:i] {
 				if other.Job == c.Job && other.at <= c.at && (other.ended == 0 || other.ended > c.at) {
 					out++
 				}
@@ -103,7 +103,7 @@ func TestInstances(t *testing.T) {
 				r.t.Errorf("%s never had its %d calls out: this proves little", ids[job-1], n)
 			}
 		}
-		r.t.Logf("%d calls, %d firings, %d overlaps", len(r.target.calls), sum.Planned, overlaps)
+		r.t.Logf("%d calls, %d firings, %d overlaps", len(r.target.made()), sum.Planned, overlaps)
 		if overlaps < 1000 {
 			r.t.Errorf("%d overlaps prove little", overlaps)
 		}
@@ -145,12 +145,12 @@ func TestNobodyIsForgotten(t *testing.T) {
 			r.stop()
 			r.start()
 			r.target.backoff = 2 * time.Second
-			r.target.answer = func(Dispatch) (time.Duration, Status) {
+			r.target.setAnswer(func(Dispatch) (time.Duration, Status) {
 				if calm.Load() {
 					return 10 * time.Millisecond, Succeeded
 				}
 				return time.Duration(random(4000)) * time.Millisecond, []Status{Succeeded, Succeeded, Retrying, Failed}[random(4)]
-			}
+			})
 			fields := func() string {
 				return fmt.Sprintf(`{"target_url":"http://h%d.example/","schedule_type":"interval","interval":{"seconds":%d},"overlap":%q,"coalesce":%v,"max_instances":%d}`,
 					rng.IntN(4), 5+rng.IntN(15), []string{"skip", "queue", "replace"}[rng.IntN(3)], rng.IntN(2) == 0, 1+rng.IntN(2))

@@ -13,15 +13,15 @@ import (
 // lateness is called all the same, and so is its retry.
 func TestNoGraceIsStillCalled(t *testing.T) {
 	inBubble(t, 400*time.Millisecond, func(r *loopRig, t0 time.Time) {
-		r.sched.slots.maxTotal = 1
+		r.restartWith(func(s *Settings) { s.MaxConcurrent = 1 })
 		r.create("a", `{"schedule_type":"interval","interval":{"seconds":10}}`)
 		r.create("b", `{"schedule_type":"cron","cron":{"second":"*/10"},"misfire_grace_time":0}`)
-		r.target.answer = func(d Dispatch) (time.Duration, Status) {
+		r.target.setAnswer(func(d Dispatch) (time.Duration, Status) {
 			if d.Job == 2 && d.Attempt == 1 {
 				return 400 * time.Millisecond, Retrying // in 30 s, when a's call is out
 			}
 			return 400 * time.Millisecond, Succeeded
-		}
+		})
 		r.sleep(12 * time.Second)
 		r.do(r.store.PauseJob(r.t.Context(), "b", "", 0))
 		r.expect("calls", r.calls(t0), "10 10.4")
@@ -41,12 +41,12 @@ func TestCancelWinsOverRetry(t *testing.T) {
 	} {
 		inBubble(t, time.Second, func(r *loopRig, t0 time.Time) {
 			r.target.deaf = true
-			r.target.answer = func(d Dispatch) (time.Duration, Status) {
+			r.target.setAnswer(func(d Dispatch) (time.Duration, Status) {
 				if d.ScheduledAt == instantOf(t0.Add(10*time.Second)) {
 					return 6 * time.Second, Retrying
 				}
 				return time.Second, Succeeded
-			}
+			})
 			if c.fields == "" {
 				r.create("a", `{"schedule_type":"interval","interval":{"seconds":10}}`)
 			} else {
@@ -76,7 +76,7 @@ func TestCancelWinsOverRetry(t *testing.T) {
 // TestResumeGrantsFailuresAgain: a job that was paused after N failures and is resumed is paused after N more, not after one.
 func TestResumeGrantsFailuresAgain(t *testing.T) {
 	inBubble(t, time.Second, func(r *loopRig, t0 time.Time) {
-		r.target.answer = func(Dispatch) (time.Duration, Status) { return time.Second, Failed }
+		r.target.setAnswer(func(Dispatch) (time.Duration, Status) { return time.Second, Failed })
 		r.target.pauseAfter = 3
 		r.create("a", `{"schedule_type":"interval","interval":{"seconds":10},"pause_after_failures":3}`)
 		r.sleep(60 * time.Second)
@@ -153,7 +153,7 @@ func TestParkedJobIsTakenUpAgain(t *testing.T) {
 			return err
 		}))
 		r.crash()
-		r.target.answer = func(Dispatch) (time.Duration, Status) { return time.Second, Succeeded }
+		r.target.setAnswer(func(Dispatch) (time.Duration, Status) { return time.Second, Succeeded })
 		r.start()
 		r.sleep(10 * time.Second)
 		r.expect("the run that was cut off", r.rows("a", t0), "interrupted 10 crash")

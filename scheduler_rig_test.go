@@ -50,6 +50,34 @@ type loopCall struct {
 	ended instant // 0 = still out
 }
 
+// setAnswer says how calls end from now on.
+func (f *loopTarget) setAnswer(answer func(d Dispatch) (time.Duration, Status)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.answer = answer
+}
+
+func (f *loopTarget) answerTo(d Dispatch) (time.Duration, Status) {
+	f.mu.Lock()
+	answer := f.answer
+	f.mu.Unlock()
+	return answer(d)
+}
+
+// made gives the calls so far.
+func (f *loopTarget) made() []loopCall {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.calls)
+}
+
+// restartWith starts the server anew under other settings.
+func (r *loopRig) restartWith(change func(s *Settings)) {
+	r.stop()
+	change(&r.settings)
+	r.start()
+}
+
 func (f *loopTarget) Start(d Dispatch) {
 	f.mu.Lock()
 	i := len(f.calls)
@@ -61,7 +89,7 @@ func (f *loopTarget) Start(d Dispatch) {
 	go func() {
 		defer f.wg.Done()
 		start := f.r.sched.now()
-		took, status := f.answer(d)
+		took, status := f.answerTo(d)
 		reason := ""
 		if f.deaf {
 			stop = nil
@@ -200,10 +228,8 @@ func (r *loopRig) sleep(d time.Duration) {
 
 // calls gives the calls made so far as seconds since t0, with a * for attempts after the first.
 func (r *loopRig) calls(t0 time.Time) string {
-	r.target.mu.Lock()
-	defer r.target.mu.Unlock()
 	out := ""
-	for _, c := range r.target.calls {
+	for _, c := range r.target.made() {
 		out += fmt.Sprintf(" %g", c.at.Time().Sub(t0.UTC()).Seconds())
 		if c.Attempt > 1 {
 			out += "*"
@@ -284,10 +310,8 @@ func (r *loopRig) callsOf(id string, t0 time.Time) string {
 	r.t.Helper()
 	job, err := r.store.Job(context.Background(), id)
 	r.do(job, err)
-	r.target.mu.Lock()
-	defer r.target.mu.Unlock()
 	var out []string
-	for _, c := range r.target.calls {
+	for _, c := range r.target.made() {
 		if c.Job != job.ID {
 			continue
 		}
@@ -303,14 +327,12 @@ func (r *loopRig) callsOf(id string, t0 time.Time) string {
 // noneTwice: no scheduled time of a job is called under two runs, and no attempt twice.
 func (r *loopRig) noneTwice() {
 	r.t.Helper()
-	r.target.mu.Lock()
-	defer r.target.mu.Unlock()
 	type firing struct {
 		job int64
 		at  instant
 	}
 	runs, attempts := map[firing]int64{}, map[[2]int64]bool{}
-	for _, c := range r.target.calls {
+	for _, c := range r.target.made() {
 		if c.Trigger == BySchedule {
 			f := firing{c.Job, c.ScheduledAt}
 			if other, ok := runs[f]; ok && other != c.Run {

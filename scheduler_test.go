@@ -28,7 +28,7 @@ func TestThousandJobs(t *testing.T) {
 			r.create(fmt.Sprintf("job%d", i), `{"schedule_type":"interval","interval":{"seconds":1,"start_date":"2000-01-01T00:01:00"}}`)
 		}
 		r.sleep(time.Minute + 29*time.Second + 500*time.Millisecond)
-		if n := len(r.target.calls); n != 30_000 {
+		if n := len(r.target.made()); n != 30_000 {
 			t.Errorf("%d calls, want 30000", n)
 		}
 	})
@@ -105,12 +105,12 @@ func TestRetriesWaitInTheHeap(t *testing.T) {
 		{400 * time.Second, "10", "failed 10 retry_expired"},
 	} {
 		inBubble(t, time.Second, func(r *loopRig, t0 time.Time) {
-			r.target.answer = func(d Dispatch) (time.Duration, Status) {
+			r.target.setAnswer(func(d Dispatch) (time.Duration, Status) {
 				if d.Attempt == 1 {
 					return time.Second, Retrying
 				}
 				return time.Second, Succeeded
-			}
+			})
 			r.create("a", `{"schedule_type":"date","run_at":"2000-01-01T00:00:10"}`)
 			r.sleep(15 * time.Second)
 			if c.down > 0 {
@@ -128,19 +128,19 @@ func TestRetriesWaitInTheHeap(t *testing.T) {
 // TestSlots: calls to a host that hangs wait for each other, not the calls to another; and the total is a limit too.
 func TestSlots(t *testing.T) {
 	inBubble(t, time.Hour, func(r *loopRig, t0 time.Time) {
-		r.target.answer = func(d Dispatch) (time.Duration, Status) {
+		r.target.setAnswer(func(d Dispatch) (time.Duration, Status) {
 			if d.host.name == "other.example:80" {
 				return time.Millisecond, Succeeded
 			}
 			return 10 * time.Minute, Succeeded
-		}
+		})
 		for i := range 60 {
 			r.create(fmt.Sprintf("slow%d", i), `{"target_url":"http://slow.example/","schedule_type":"date","run_at":"2000-01-01T00:00:10"}`)
 		}
 		r.create("fast", `{"target_url":"http://other.example/","schedule_type":"interval","interval":{"seconds":1}}`)
 		r.sleep(30 * time.Second)
 		slow, fast := 0, 0
-		for _, c := range r.target.calls {
+		for _, c := range r.target.made() {
 			if c.host.name == "other.example:80" {
 				fast++
 				if lag := c.at.Sub(c.DueAt); lag > 0 {
@@ -168,7 +168,7 @@ func TestSlots(t *testing.T) {
 
 func TestTotalLimit(t *testing.T) {
 	inBubble(t, 10*time.Second, func(r *loopRig, t0 time.Time) {
-		r.sched.slots.maxTotal = 5
+		r.restartWith(func(s *Settings) { s.MaxConcurrent = 5 })
 		for i := range 12 {
 			r.create(fmt.Sprintf("j%d", i), fmt.Sprintf(`{"target_url":"http://h%d.example/","schedule_type":"date","run_at":"2000-01-01T00:00:10"}`, i%3))
 		}
@@ -180,12 +180,12 @@ func TestTotalLimit(t *testing.T) {
 // TestPause: nothing fires and nothing is made up for while paused; a retry is held back and goes on afterwards.
 func TestPause(t *testing.T) {
 	inBubble(t, time.Second, func(r *loopRig, t0 time.Time) {
-		r.target.answer = func(d Dispatch) (time.Duration, Status) {
+		r.target.setAnswer(func(d Dispatch) (time.Duration, Status) {
 			if d.ScheduledAt.Time().Equal(t0.Add(10 * time.Second)) {
 				return time.Second, []Status{Retrying, Succeeded}[min(d.Attempt-1, 1)]
 			}
 			return time.Second, Succeeded
-		}
+		})
 		r.create("a", `{"schedule_type":"interval","interval":{"seconds":10},"max_instances":3}`)
 		r.sleep(25 * time.Second)
 		if _, err := r.store.PauseJob(r.t.Context(), "a", "maintenance", 0); err != nil {
@@ -222,7 +222,7 @@ func TestEdit(t *testing.T) {
 		}
 		r.sleep(25 * time.Second)
 		r.expect("calls", r.calls(t0), "10 20 30 40")
-		for i, c := range r.target.calls {
+		for i, c := range r.target.made() {
 			if want := []int{1, 1, 4, 4}[i]; c.Version != want {
 				t.Errorf("call %d was made under version %d, want %d", i, c.Version, want)
 			}
@@ -270,12 +270,12 @@ func TestManualRun(t *testing.T) {
 // TestEditLeavesTheQueue: a job that waits for a slot of a host that hangs goes on at once when it is moved to another.
 func TestEditLeavesTheQueue(t *testing.T) {
 	inBubble(t, time.Second, func(r *loopRig, t0 time.Time) {
-		r.target.answer = func(d Dispatch) (time.Duration, Status) {
+		r.target.setAnswer(func(d Dispatch) (time.Duration, Status) {
 			if d.host.name == "other.example:80" {
 				return time.Millisecond, Succeeded
 			}
 			return time.Hour, Succeeded
-		}
+		})
 		for i := range 21 {
 			r.create(fmt.Sprintf("j%d", i), `{"target_url":"http://slow.example/","schedule_type":"interval","interval":{"seconds":10}}`)
 		}
@@ -305,14 +305,14 @@ func TestEditLeavesTheQueue(t *testing.T) {
 // TestRatePerHost: calls to one host keep their distance; another host's are not held up.
 func TestRatePerHost(t *testing.T) {
 	inBubble(t, time.Millisecond, func(r *loopRig, t0 time.Time) {
-		r.sched.slots.rate = 2
+		r.restartWith(func(s *Settings) { s.MaxRatePerHost = 2 })
 		for i := range 6 {
 			r.create(fmt.Sprintf("j%d", i), `{"target_url":"http://limited.example/","schedule_type":"date","run_at":"2000-01-01T00:00:10"}`)
 		}
 		r.create("k", `{"target_url":"http://other.example/","schedule_type":"date","run_at":"2000-01-01T00:00:10"}`)
 		r.sleep(15 * time.Second)
 		limited := []string{}
-		for _, c := range r.target.calls {
+		for _, c := range r.target.made() {
 			if c.host.name == "limited.example:80" {
 				limited = append(limited, c.at.Time().Sub(t0.UTC()).Round(10*time.Millisecond).String())
 			} else if c.at.Sub(c.DueAt) != 0 {
