@@ -151,8 +151,6 @@ func (d decision) walk(t *testing.T) (rows, calls string) {
 
 // versions gives the calls as r.calls does, each with the version of the definition that it was made under.
 func (r *loopRig) versions(t0 time.Time) string {
-	r.target.mu.Lock()
-	defer r.target.mu.Unlock()
 	var out []string
 	for _, c := range r.target.made() {
 		s := fmt.Sprintf("%g", c.at.Time().Sub(t0.UTC()).Seconds())
