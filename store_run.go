@@ -6,36 +6,30 @@ import (
 )
 
 // RunNow makes a run of the job that starts at once, also when the job is paused or over.
-func (s *Store) RunNow(ctx context.Context, jobID string) (run *Run, err error) {
-	err = s.change(ctx, func(t *tx) error {
-		j, err := t.job(jobID)
-		if err != nil {
-			return err
-		}
-		run = &Run{Job: j.ID, JobID: j.JobID, Version: j.Version, Trigger: ByHand, Status: Pending, ScheduledAt: t.now, DueAt: t.now, Count: 1}
-		t.touch(j.ID)
-		if err := t.insertRun(run); err != nil {
-			return err
-		}
-		t.noteRun(j, run)
-		return nil
+func (s *Store) RunNow(ctx context.Context, jobID string) (*Run, error) {
+	return s.runByHand(ctx, jobID, func(t *tx, run *Run) {
+		run.Status = Pending
+		t.touch(run.Job)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return run, nil
 }
 
 // BeginTrial makes a manual run of the job whose call leaves now, past the scheduler: whatever the job's pause and overlap say.
 // The caller makes the call, ends the run with Finish, and tells the scheduler.
-func (s *Store) BeginTrial(ctx context.Context, jobID string) (run *Run, err error) {
+func (s *Store) BeginTrial(ctx context.Context, jobID string) (*Run, error) {
+	return s.runByHand(ctx, jobID, func(t *tx, run *Run) {
+		run.Status, run.StartedAt, run.Attempt = Running, t.now, 1
+	})
+}
+
+// runByHand stores a manual run of the job in the state that begin gives it.
+func (s *Store) runByHand(ctx context.Context, jobID string, begin func(t *tx, run *Run)) (run *Run, err error) {
 	err = s.change(ctx, func(t *tx) error {
 		j, err := t.job(jobID)
 		if err != nil {
 			return err
 		}
-		run = &Run{Job: j.ID, JobID: j.JobID, Version: j.Version, Trigger: ByHand, Status: Running, ScheduledAt: t.now, DueAt: t.now,
-			StartedAt: t.now, Attempt: 1, Count: 1}
+		run = &Run{Job: j.ID, JobID: j.JobID, Version: j.Version, Trigger: ByHand, ScheduledAt: t.now, DueAt: t.now, Count: 1}
+		begin(t, run)
 		if err := t.insertRun(run); err != nil {
 			return err
 		}
