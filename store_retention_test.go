@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -30,9 +31,8 @@ func livedJob(t *testing.T, s *Store, now *instant, jobID string, d *Definition,
 
 func TestRetention(t *testing.T) {
 	now := noon
-	s := openTest(t)
+	s := openTestAt(t, filepath.Join(t.TempDir(), "jobs.db"), storeOptions{KeepRuns: 50})
 	clock(s, &now)
-	s.keep = retention{runs: 50}
 	few, long := everySeconds(10), everySeconds(10)
 	five, hour := 5, 900.0
 	few.KeepRuns = &five
@@ -128,13 +128,12 @@ func TestRetentionKeepsKeysUnique(t *testing.T) {
 // TestRetentionSteps: one step is small, whatever there is to delete.
 func TestRetentionSteps(t *testing.T) {
 	now := noon
-	s := openTest(t)
+	s := openTestAt(t, filepath.Join(t.TempDir(), "jobs.db"), storeOptions{KeepRuns: 1})
 	clock(s, &now)
 	for i := range 3 {
 		now = noon
 		livedJob(t, s, &now, fmt.Sprint(i), everySeconds(10), 90)
 	}
-	s.keep = retention{runs: 1}
 	work, _, err := s.prunable(t.Context(), 0, now)
 	if err != nil || len(work) != 3 {
 		t.Fatal(work, err)

@@ -3,6 +3,7 @@ package main
 import (
 	"slices"
 	"sync/atomic"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -97,7 +98,7 @@ func BenchmarkLoad(b *testing.B) {
 
 // BenchmarkSweep deletes old history and tells how fast.
 func BenchmarkSweep(b *testing.B) {
-	s := openTest(b)
+	s := openTestAt(b, filepath.Join(b.TempDir(), "jobs.db"), storeOptions{KeepRuns: 10})
 	createMany(b, s, 100)
 	err := s.change(b.Context(), func(t *tx) error {
 		for i := range 50_000 {
@@ -110,7 +111,6 @@ func BenchmarkSweep(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	s.keep.runs = 10
 	b.ResetTimer()
 	n, err := s.sweep(b.Context(), s.now())
 	if err != nil || n != 49_000 {
