@@ -1,9 +1,9 @@
 package main
 
 import (
+	"path/filepath"
 	"slices"
 	"sync/atomic"
-	"path/filepath"
 	"testing"
 	"time"
 )
