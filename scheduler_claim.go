@@ -37,12 +37,12 @@ func (s *Scheduler) act(ctx context.Context, e *entry, now instant) {
 		s.resume(ctx, e)
 		return
 	}
+	if !e.paused && e.next != 0 && e.plan == nil && planAt(e.next) <= now {
+		s.wantPlan(e)
+		return
+	}
 	var out settlement
 	if !e.paused && e.next != 0 && e.due() <= now {
-		if e.plan == nil {
-			s.wantPlan(e)
-			return
-		}
 		in := settleInput{Schedule: e.plan, Policy: *e.policy, Job: e.job, Version: int(e.version), NextAt: e.next, Now: now,
 			load: e.load(), Steps: settleSteps}
 		var err error

@@ -13,7 +13,7 @@ type entry struct {
 	job     int64
 	at      instant            // place in the heap
 	next    instant            // timers.next_at
-	plan    *schedule.Schedule // nil = not needed yet: the next firing is known, see plan
+	plan    *schedule.Schedule // nil = not needed yet: the next firing is known, see planAt
 	policy  *Policy
 	host    *host
 	open    []OpenRun
@@ -75,6 +75,8 @@ func (e *entry) wakeAt() instant {
 	}
 	if e.paused {
 		sooner(e.until())
+	} else if e.next != 0 && e.plan == nil {
+		sooner(planAt(e.next))
 	} else if e.next != 0 {
 		sooner(e.due())
 	}

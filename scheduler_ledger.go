@@ -46,12 +46,14 @@ type Timer struct {
 	Open       []OpenRun
 }
 
-// ScheduleText is the schedule of one version of a job.
+// ScheduleText is the schedule of one version of a job, and what its call will need.
 type ScheduleText struct {
-	Job     int64
-	Version int
-	Text    string // canonical JSON
-	Anchor  instant
+	Job        int64
+	Version    int
+	Text       string // canonical JSON
+	Anchor     instant
+	JobID      string
+	Definition string // canonical JSON; "" = too long to be read ahead of the call
 }
 
 // OpenRun is a run that has not ended.
@@ -123,6 +125,8 @@ type Dispatch struct {
 
 // caller is what the scheduler asks of the executor. No method blocks.
 type caller interface {
+	// Expect tells of versions whose calls are near. It is safe from any goroutine; what it keeps of them is up to the executor.
+	Expect(near []ScheduleText)
 	// Start makes the call of d, which is committed. When the call has ended, the executor tells the scheduler (ended), hands
 	// the outcome to the ledger, and tells the scheduler again when that is on disk (finished).
 	Start(d Dispatch)

@@ -138,6 +138,8 @@ func (f *loopTarget) end(d Dispatch, start instant, status Status, reason string
 	f.r.store.Finish(fin, func(accepted bool) { s.Finished(d, fin, accepted) })
 }
 
+func (f *loopTarget) Expect([]ScheduleText) {}
+
 func (f *loopTarget) Interrupted(d Dispatch) {
 	status := f.crashed
 	if status == "" {

@@ -6,9 +6,19 @@ import (
 	"teiki/internal/schedule"
 )
 
-// A job's schedule is read and parsed when the job is due, not when it is loaded: until then its next firing, which the
-// database has, is all that the loop needs. So a million jobs are ready in seconds and small, and a start reads the schedules
-// of those alone that fire.
+// A job's schedule is read and parsed shortly before the job is due, not when it is loaded: until then its next firing, which
+// the database has, is all that the loop needs. So a million jobs are ready in seconds and small, and a start reads the
+// schedules of those alone that fire.
+
+// A plan is read so long before its firing that the disk is not asked when the firing is due. Jobs whose firings fall into the
+// same step of the grid are read together: a query costs as much as ten of its rows. Both in microseconds.
+const (
+	planAhead = 2 * 1e6
+	planGrid  = 100 * 1e3
+)
+
+// planAt is when the plan for a firing is to be read.
+func planAt(next instant) instant { return max(1, (next-planAhead)/planGrid*planGrid) }
 
 // plansAtOnce bounds one read, so that the first of a herd need not wait for the last.
 const plansAtOnce = 512
@@ -25,7 +35,7 @@ type planned struct {
 	err     error
 }
 
-// wantPlan has the plan of a due entry read with the next batch. Nothing is decided for it meanwhile.
+// wantPlan has the plan of an entry read with the next batch. Nothing is decided for it meanwhile.
 func (s *Scheduler) wantPlan(e *entry) {
 	e.state = planning
 	s.wanted = append(s.wanted, e)
@@ -58,6 +68,7 @@ func (s *Scheduler) plansOf(entries []*entry, jobs []int64) []planned {
 	for i := range out {
 		out[i].err = err
 	}
+	s.caller.Expect(texts)
 	same := make(map[string]*schedule.Schedule)
 	for _, t := range texts {
 		p := of[t.Job]

@@ -193,8 +193,10 @@ func (r *Reader) Definitions(ctx context.Context, keys []versionKey) (names, tex
 	return names, texts, rows.Err()
 }
 
-// schedulesQuery reads the present schedules of a JSON list of jobs.
-const schedulesQuery = "SELECT j.id, j.version, j.schedule, j.anchor_at FROM json_each(?) k CROSS JOIN jobs j ON j.id = k.value"
+// schedulesQuery reads the present schedules of a JSON list of jobs, and their definitions unless those are long: hundreds are
+// read in one go.
+const schedulesQuery = `SELECT j.id, j.version, j.schedule, j.anchor_at, j.job_id, iif(octet_length(j.definition) <= 4096, j.definition, '')
+	FROM json_each(?) k CROSS JOIN jobs j ON j.id = k.value`
 
 // Schedules reads many present schedules; see ledger.
 func (r *Reader) Schedules(ctx context.Context, jobs []int64) (list []ScheduleText, err error) {
@@ -210,7 +212,7 @@ func (r *Reader) Schedules(ctx context.Context, jobs []int64) (list []ScheduleTe
 	list = make([]ScheduleText, 0, len(jobs))
 	for rows.Next() {
 		var t ScheduleText
-		if err := rows.Scan(&t.Job, &t.Version, &t.Text, &t.Anchor); err != nil {
+		if err := rows.Scan(&t.Job, &t.Version, &t.Text, &t.Anchor, &t.JobID, &t.Definition); err != nil {
 			return nil, err
 		}
 		list = append(list, t)

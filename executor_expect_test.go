@@ -1,0 +1,56 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestExpected: what was read ahead serves one call, is bounded in bytes, and is forgotten when no call comes.
+func TestExpected(t *testing.T) {
+	text := `{"schedule_type":"date","target_url":"http://127.0.0.1:1/","method":"GET"}`
+	synctest.Test(t, func(t *testing.T) {
+		e, err := newExecutor(executorConfig{Settings: testSettings(), Ledger: &manyLedger{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		key := versionKey{7, 2}
+		near := []ScheduleText{{Job: 7, Version: 2, JobID: "seven", Definition: text}, {Job: 8, Version: 1, JobID: "long"}}
+		e.Expect(near)
+		if p, err := e.load(t.Context(), key); err != nil || p.jobID != "seven" { // the ledger would wait for ever
+			t.Fatal(p, err)
+		}
+		if _, ok := e.expected.take(key); ok || e.expected.young.size != 0 || e.expected.young.of != nil {
+			t.Error("it is kept after its use")
+		}
+		if _, ok := e.expected.take(versionKey{8, 1}); ok {
+			t.Error("a definition that was not read is not empty, but absent")
+		}
+
+		e.Expect(near)
+		e.Expect(near) // the same again takes no more room
+		if got, want := e.expected.young.size, (definitionText{"seven", text}).size(); got != want {
+			t.Errorf("%d bytes, want %d", got, want)
+		}
+		time.Sleep(expectedFor + time.Second)
+		e.Expect(nil)
+		if _, ok := e.expected.old.of[key]; !ok {
+			t.Error("forgotten too early")
+		}
+		time.Sleep(expectedFor + time.Second)
+		e.Expect(nil)
+		if _, ok := e.expected.take(key); ok {
+			t.Error("never forgotten")
+		}
+
+		big := strings.Repeat("x", 1<<20)
+		for i := range int64(100) {
+			e.Expect([]ScheduleText{{Job: i, Version: 1, Definition: big}})
+		}
+		if n := len(e.expected.young.of); n == 0 || n*(1<<20) > expectedBytes {
+			t.Errorf("%d MiB are kept", n)
+		}
+		e.Drain(t.Context())
+	})
+}
