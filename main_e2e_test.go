@@ -172,7 +172,7 @@ func TestEndToEnd(t *testing.T) {
 	if got := p.api.want(200, "GET", slow, ""); got.object["status"] != "succeeded" {
 		t.Errorf("the drained call: %s", got.text)
 	}
-	if runs := p.api.want(200, "GET", "/runs?status=running,pending,retrying", ""); strings.Contains(runs.text, `"status":"running"`) && ticks.Load() == after {
+	if runs := p.api.want(200, "GET", "/runs?status=running&status=pending&status=retrying", ""); strings.Contains(runs.text, `"status":"running"`) && ticks.Load() == after {
 		t.Errorf("runs left running: %s", runs.text)
 	}
 	if err := p.cmd.Process.Signal(syscall.SIGINT); err != nil {

@@ -55,7 +55,8 @@ type Reader struct {
 	read *sql.DB
 	// Prepared, because compiling them costs several times as much as running them.
 	timer, version, definitions, schedules *sql.Stmt
-	id                                     uint64 // meta 'id': the database's part of every run_id
+	history                                map[string]*sql.Stmt // of historyQueries
+	id                                     uint64               // meta 'id': the database's part of every run_id
 	cached                                 planCache
 }
 
@@ -91,7 +92,7 @@ func newReader(ctx context.Context, path string, connections int) (*Reader, erro
 	if err == nil && version != schemaVersion {
 		err = fmt.Errorf("its schema has version %d, this program reads version %d: start the server once to upgrade it", version, schemaVersion)
 	}
-	r := &Reader{read: db}
+	r := &Reader{read: db, history: map[string]*sql.Stmt{}}
 	if err == nil {
 		r.id, err = strconv.ParseUint(id, 16, 54)
 	}
@@ -101,6 +102,12 @@ func newReader(ctx context.Context, path string, connections int) (*Reader, erro
 	}
 	for query, st := range map[string]**sql.Stmt{timerQuery: &r.timer, versionQuery: &r.version, definitionsQuery: &r.definitions, schedulesQuery: &r.schedules} {
 		if *st, err = db.PrepareContext(ctx, query); err != nil {
+			db.Close()
+			return nil, err
+		}
+	}
+	for _, query := range historyQueries {
+		if r.history[query], err = db.PrepareContext(ctx, query); err != nil {
 			db.Close()
 			return nil, err
 		}
