@@ -46,7 +46,12 @@ func Parse(src Source, defaultZone string) (*Schedule, []Fault) {
 	if len(p.faults) > 0 {
 		return nil, p.faults
 	}
-	s := &Schedule{rule: rules.share(p.cacheKey(), p.compile)}
+	s := &Schedule{}
+	if p.kind == kindDate || p.kind == kindInterval && p.hasStart {
+		s.rule = p.compile() // hardly two jobs have the same, and it costs less than sharing it
+	} else {
+		s.rule = rules.share(p.cacheKey(), p.compile)
+	}
 	if s.kind == kindInterval && !s.hasStart {
 		s.anchor = microsUp(src.Anchor)
 	}
