@@ -89,7 +89,7 @@ CREATE TABLE runs (
   started_at      INTEGER,                       -- first attempt
   finished_at     INTEGER,                       -- NULL = open: pending, running or retrying
   http_status     INTEGER,                       -- of the last attempt
-  attempts        TEXT                           -- JSON list of the attempts that ended (Attempt in job.go)
+  attempts        TEXT                           -- JSON list of the attempts that ended (names in store_attempts.go)
 );
 CREATE UNIQUE INDEX runs_firing ON runs (job, scheduled_at, serial);
 CREATE INDEX runs_range ON runs (job, scheduled_until) WHERE scheduled_until IS NOT NULL;

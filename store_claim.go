@@ -2,7 +2,6 @@ package main
 
 import (
 	"database/sql/driver"
-	"encoding/json"
 	"fmt"
 )
 
@@ -219,19 +218,4 @@ func (op *finishOp) set(h *hotStatements, status Status, now instant) int {
 		http = int64(op.Attempt.HTTPStatus)
 	}
 	return h.set(string(status), op.Reason, due, orNull(op.StartedAt), orNull(finished), http, op.attempt, op.Run, int64(op.Attempt.Attempt))
-}
-
-// attemptText is an attempt as the database keeps it.
-func attemptText(a *Attempt) string {
-	b, err := json.Marshal(a)
-	if err == nil {
-		return string(b)
-	}
-	// Only a time outside the years 0…9999 or a measurement that is not a number gets here: the run's end must not be lost for it.
-	b, err = json.Marshal(Attempt{Attempt: a.Attempt, HTTPStatus: a.HTTPStatus, Error: a.Error, Reason: a.Reason, OK: a.OK,
-		Detail: "the rest of this attempt could not be kept: " + err.Error()})
-	if err != nil {
-		panic(err) // numbers and strings: cannot fail
-	}
-	return string(b)
 }

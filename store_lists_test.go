@@ -57,7 +57,7 @@ func TestRunsPages(t *testing.T) {
 			if err := tx.insertRun(r); err != nil {
 				return err
 			}
-			if _, err := tx.exec("UPDATE runs SET http_status = ?, attempts = ? WHERE id = ?", r.HTTPStatus, fmt.Sprintf(`[{"attempt":1,"detail":"Word%d"}]`, i%11), r.ID); err != nil {
+			if _, err := tx.exec("UPDATE runs SET http_status = ?, attempts = ? WHERE id = ?", r.HTTPStatus, fmt.Sprintf(`[{"t":1,"d":1,"m":"Word%d"}]`, i%11), r.ID); err != nil {
 				return err
 			}
 			all = append(all, r)

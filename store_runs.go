@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -39,10 +38,8 @@ func (r *Reader) Run(ctx context.Context, id int64) (RunView, error) {
 	if err != nil {
 		return RunView{}, err
 	}
-	if attempts != "" {
-		if err := json.Unmarshal([]byte(attempts), &run.Attempts); err != nil {
-			return RunView{}, fmt.Errorf("attempts of run %d: %w", id, err)
-		}
+	if run.Attempts, err = parseAttempts(attempts); err != nil {
+		return RunView{}, fmt.Errorf("run %d: %w", id, err)
 	}
 	return r.view(ctx, run)
 }
