@@ -47,6 +47,7 @@ CREATE TABLE timers (
   last_status      TEXT,
   pruned_at        INTEGER NOT NULL DEFAULT 0    -- retention may have deleted rows of firings up to this: the ledger starts after it
 );
+CREATE INDEX timers_next ON timers (next_at); -- for the list by next run
 
 -- Former definitions. The present one is in jobs; version n planned the firings in (effective_at, until_at].
 CREATE TABLE versions (

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -233,5 +234,79 @@ func TestQueryPlans(t *testing.T) {
 			}
 		}
 		rows.Close()
+	}
+}
+
+// TestJobsSorted: every order, both ways, page by page, is that of all jobs compared in memory; the frequent ones follow an index.
+func TestJobsSorted(t *testing.T) {
+	s := openTest(t)
+	var all []*Job
+	for i := range 40 {
+		d := everySeconds(3600 * (1 + i*7%5)) // some at the same instant
+		d.Name = fmt.Sprint("name ", i*11%7)
+		at := noon
+		if i%9 == 0 {
+			at = noon + 1
+		}
+		id, owner := fmt.Sprintf("job-%02d", i*17%40), []string{"", "ann", "bob"}[i%3]
+		j, _, err := s.CreateJob(t.Context(), NewJob{JobID: id, Definition: d, At: at, Owner: owner})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i%4 == 0 {
+			if j, err = s.PauseJob(t.Context(), id, "", 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if i%10 == 3 {
+			if _, err := s.DeleteJob(t.Context(), id); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		all = append(all, j)
+	}
+	keyOf := map[string]func(j *Job) string{
+		"job_id": func(j *Job) string { return j.JobID },
+		"name":   func(j *Job) string { return j.Definition.Name },
+		"next_run_time": func(j *Job) string {
+			if j.NextAt == 0 {
+				return noNext
+			}
+			return fmt.Sprintf("%020d", j.NextAt)
+		},
+		"last_status": func(*Job) string { return "" },
+	}
+	for _, sort := range jobSorts {
+		field, desc := strings.CutPrefix(sort, "-")
+		for _, owner := range []string{"", "ann"} {
+			want := slices.DeleteFunc(slices.Clone(all), func(j *Job) bool { return owner != "" && j.Owner != owner })
+			slices.SortFunc(want, func(a, b *Job) int {
+				c := cmp.Or(strings.Compare(keyOf[field](a), keyOf[field](b)), cmp.Compare(a.ID, b.ID))
+				if desc {
+					c = -c
+				}
+				return c
+			})
+			for _, limit := range []int{1, 7, 100} {
+				var got, wanted []string
+				for _, j := range want {
+					wanted = append(wanted, j.JobID)
+				}
+				for at := (&JobOrder{Field: field, Desc: desc}); at != nil; {
+					page, next, err := s.JobsSorted(t.Context(), JobFilter{Limit: limit, Owner: owner}, *at)
+					if err != nil || len(page) > limit {
+						t.Fatal(sort, len(page), err)
+					}
+					for _, j := range page {
+						got = append(got, j.JobID)
+					}
+					at = next
+				}
+				if !slices.Equal(got, wanted) {
+					t.Errorf("%s of %q, %d at a time:\n%v, want\n%v", sort, owner, limit, got, wanted)
+				}
+			}
+		}
 	}
 }

@@ -96,4 +96,5 @@ DROP INDEX runs_open;
 CREATE INDEX runs_open ON runs (job) WHERE finished_at IS NULL;
 DROP INDEX runs_ended;
 CREATE INDEX runs_ended ON runs (status, scheduled_at) WHERE status <> 'succeeded' AND finished_at IS NOT NULL;
+CREATE INDEX timers_next ON timers (next_at);
 `
