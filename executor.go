@@ -130,46 +130,54 @@ func (e *Executor) Interrupted(d Dispatch) {
 	e.open++
 	e.mu.Unlock()
 	go func() {
-		p, err := e.load(context.Background(), versionKey{d.Job, d.Version})
+		p, err := e.load(context.Background(), d)
 		started := d.StartedAt // of the first attempt; a later one left when it was due
 		if d.Attempt > 1 && d.DueAt != 0 {
 			started = d.DueAt
 		}
 		a := Attempt{Attempt: d.Attempt, StartedAt: started.Time(), Error: classInterrupted, Reason: ReasonCrash,
 			Detail: "the process ended while the call was out; whether it reached its target is not known"}
-		var def *Definition
-		if p != nil {
-			def = p.definition
-		} else {
+		if p == nil {
 			a.Detail += "; " + oneLine(err.Error())
 		}
-		e.finish(d, conclude(def, e.settings, d, a, instantOf(time.Now())))
+		e.finish(e.outcome(d, p, a))
 	}()
 }
 
 // run is the life of one call: it always ends in a Finish.
 func (e *Executor) run(ctx context.Context, cancel context.CancelCauseFunc, d Dispatch) {
-	def, a := e.call(ctx, cancel, d)
+	p, a := e.call(ctx, cancel, d)
 	e.mu.Lock()
 	delete(e.out, d.Run)
 	e.mu.Unlock()
 	cancel(nil)
 
-	f := conclude(def, e.settings, d, a, instantOf(time.Now()))
+	c := e.outcome(d, p, a)
 	if e.cfg.Ended != nil {
 		e.cfg.Ended(d)
 	}
-	e.finish(d, f)
+	e.finish(c)
+}
+
+// outcome decides what follows from an attempt; p is nil when there was no definition.
+func (e *Executor) outcome(d Dispatch, p *prepared, a Attempt) concluded {
+	var def *Definition
+	c := concluded{d: d}
+	if p != nil {
+		def, c.jobID = p.definition, p.jobID
+	}
+	c.f = conclude(def, e.settings, d, a, instantOf(time.Now()))
+	return c
 }
 
 // finish hands an outcome to the ledger, and tells when it is on disk.
-func (e *Executor) finish(d Dispatch, f Finish) {
-	e.cfg.Ledger.Finish(f, func(accepted bool) { e.concluded(concluded{d, f, accepted}) })
+func (e *Executor) finish(c concluded) {
+	e.cfg.Ledger.Finish(c.f, func(accepted bool) { c.accepted = accepted; e.concluded(c) })
 }
 
 // call loads the definition and makes the attempt. A panic ends the attempt, not the process: one odd answer must not take
 // the other calls with it.
-func (e *Executor) call(ctx context.Context, cancel context.CancelCauseFunc, d Dispatch) (def *Definition, a Attempt) {
+func (e *Executor) call(ctx context.Context, cancel context.CancelCauseFunc, d Dispatch) (p *prepared, a Attempt) {
 	start := time.Now()
 	defer func() {
 		if r := recover(); r != nil {
@@ -177,15 +185,12 @@ func (e *Executor) call(ctx context.Context, cancel context.CancelCauseFunc, d D
 			a = failed(d.Attempt, start, &failure{class: classInternal, reason: classInternal, detail: "a fault of teiki's own; its log has the stack"})
 		}
 	}()
-	p, err := e.load(ctx, versionKey{d.Job, d.Version})
-	if p != nil {
-		def = p.definition
-	}
+	p, err := e.load(ctx, d)
 	if err != nil {
-		return def, failed(d.Attempt, start, causeOr(ctx, &failure{class: classDefinition, reason: classDefinition, detail: err.Error()}))
+		return p, failed(d.Attempt, start, causeOr(ctx, &failure{class: classDefinition, reason: classDefinition, detail: err.Error()}))
 	}
-	return def, e.attempt(ctx, cancel, p, Call{
-		Run: d.Run, RunID: e.runID(d.Run), Job: d.Job, JobID: p.jobID, Definition: def,
+	return p, e.attempt(ctx, cancel, p, Call{
+		Run: d.Run, RunID: e.runID(d.Run), Job: d.Job, JobID: p.jobID, Definition: p.definition,
 		ScheduledAt: d.ScheduledAt, Attempt: d.Attempt, Zone: p.zone,
 	}, nil)
 }
@@ -197,16 +202,19 @@ func (e *Executor) runID(run int64) string {
 	return e.cfg.RunID(run)
 }
 
-// load gives a version's definition, ready to be sent. A read that fails is tried again, briefly: the run it is for is
+// load gives the definition of a call, ready to be sent. A read that fails is tried again, briefly: the run it is for is
 // already committed. With a definition that can't be called both results are set.
-func (e *Executor) load(ctx context.Context, key versionKey) (*prepared, error) {
+func (e *Executor) load(ctx context.Context, call Dispatch) (*prepared, error) {
+	key := versionKey{call.Job, call.Version}
 	if p, ok := e.cache.get(key); ok {
 		return p, p.fault()
 	}
 	if t, ok := e.expected.take(key); ok {
 		if d, err := parseDefinition(t.text); err == nil {
 			p := prepare(t.jobID, d)
-			e.cache.put(key, p, p.size())
+			if !call.Last {
+				e.cache.put(key, p, p.size())
+			}
 			return p, p.fault()
 		}
 	}

@@ -18,7 +18,7 @@ func TestExpected(t *testing.T) {
 		key := versionKey{7, 2}
 		near := []ScheduleText{{Job: 7, Version: 2, JobID: "seven", Definition: text}, {Job: 8, Version: 1, JobID: "long"}}
 		e.Expect(near)
-		if p, err := e.load(t.Context(), key); err != nil || p.jobID != "seven" { // the ledger would wait for ever
+		if p, err := e.load(t.Context(), Dispatch{Job: 7, Version: 2}); err != nil || p.jobID != "seven" { // the ledger would wait for ever
 			t.Fatal(p, err)
 		}
 		if _, ok := e.expected.take(key); ok || e.expected.young.size != 0 || e.expected.young.of != nil {

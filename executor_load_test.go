@@ -43,7 +43,7 @@ func TestLoaderGathers(t *testing.T) {
 		asked.Add(1)
 		got.Go(func() {
 			asked.Done()
-			p, err := e.load(t.Context(), versionKey{int64(i % jobs), 1})
+			p, err := e.load(t.Context(), Dispatch{Job: int64(i % jobs), Version: 1})
 			if want := fmt.Sprint("job-", i%jobs); err != nil || p.jobID != want {
 				t.Errorf("%v, want %s", err, want)
 			}

@@ -6,7 +6,7 @@ import (
 )
 
 // logEnd writes the one line of a run's end: what happened, never a URL, a header or a body.
-func (e *Executor) logEnd(d Dispatch, f Finish) {
+func (e *Executor) logEnd(d Dispatch, jobID string, f Finish) {
 	level := slog.LevelInfo
 	if f.Status == Failed || f.Status == Interrupted {
 		level = slog.LevelWarn
@@ -14,10 +14,6 @@ func (e *Executor) logEnd(d Dispatch, f Finish) {
 	ctx := context.Background()
 	if !e.cfg.Log.Enabled(ctx, level) {
 		return
-	}
-	jobID := ""
-	if p, ok := e.cache.get(versionKey{d.Job, d.Version}); ok {
-		jobID = p.jobID
 	}
 	attrs := []slog.Attr{
 		slog.String("run_id", e.runID(d.Run)),

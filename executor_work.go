@@ -59,6 +59,7 @@ func (w *workers) stop() {
 // concluded is an outcome that is on disk, or was refused.
 type concluded struct {
 	d        Dispatch
+	jobID    string
 	f        Finish
 	accepted bool
 }
@@ -101,7 +102,7 @@ func (e *Executor) tell() {
 				e.cfg.Observer.observeAttempt(c.d, c.f)
 			}
 			if c.accepted && !c.f.Status.Open() {
-				e.logEnd(c.d, c.f)
+				e.logEnd(c.d, c.jobID, c.f)
 			}
 			if e.cfg.Finished != nil {
 				e.cfg.Finished(c.d, c.f, c.accepted)

@@ -98,6 +98,7 @@ func (b *bench) reading(ctx context.Context) (err error) {
 	c := "reading"
 	for _, page := range []struct{ what, path string }{
 		{"pages of 100 jobs", "/jobs"},
+		{"pages of 100 jobs by next run", "/jobs?sort=next_run_time"},
 		{"pages of 100 runs", "/runs"},
 		{"pages of 100 runs that failed or were missed", "/runs?status=failed&status=missed"},
 		{"pages of 100 runs of one job", "/jobs/" + fmt.Sprintf("rare-%d", b.scale.jobs/2) + "/runs"},

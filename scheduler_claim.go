@@ -234,9 +234,12 @@ func (s *Scheduler) start(st *step) {
 		s.caller.Start(Dispatch{Run: r.Run, Job: e.job, Version: r.Version, Trigger: r.Trigger, ScheduledAt: r.ScheduledAt,
 			DueAt: r.DueAt, StartedAt: r.StartedAt, Attempt: r.Attempt, host: st.host})
 	}
+	last := false
 	if c.From != 0 {
 		e.next = c.Next
-		s.dropPlan(e, s.now())
+		now := s.now()
+		last = far(e.next, now)
+		s.dropPlan(e, now)
 	}
 	for _, r := range c.Rows {
 		if !r.Status.Open() {
@@ -246,7 +249,7 @@ func (s *Scheduler) start(st *step) {
 			ScheduledAt: r.ScheduledAt, DueAt: r.DueAt, Attempt: r.Attempt})
 		if r.Status == Running {
 			s.caller.Start(Dispatch{Run: r.ID, Job: e.job, Version: r.Version, Trigger: r.Trigger, ScheduledAt: r.ScheduledAt,
-				DueAt: r.DueAt, Attempt: 1, host: st.host})
+				DueAt: r.DueAt, Attempt: 1, Last: last, host: st.host})
 		}
 	}
 }

@@ -119,6 +119,7 @@ type Dispatch struct {
 	DueAt       instant
 	StartedAt   instant // of the first attempt, 0 = this is the first
 	Attempt     int     // from 1
+	Last        bool    // no further call of the job is near: nothing need be kept ready for one
 
 	host *host // the slot that the call holds; the scheduler's alone
 }

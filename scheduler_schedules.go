@@ -105,9 +105,12 @@ func (s *Scheduler) planned(ctx context.Context, list []planned) {
 	}
 }
 
-// dropPlan forgets the plan of an entry that will not need it soon, unless others share it anyway.
+// far tells whether a job whose next firing is that has no need of a plan for long.
+func far(next, now instant) bool { return next == 0 || next > now+planKept }
+
+// dropPlan forgets the plan of an entry that will not need it soon. One with jitter stays: it alone knows when the job is due.
 func (s *Scheduler) dropPlan(e *entry, now instant) {
-	if e.plan != nil && e.plan.Kind() == "interval" && e.plan.Jitter() == 0 && e.next > now+planKept {
+	if e.plan != nil && e.plan.Jitter() == 0 && far(e.next, now) {
 		e.plan = nil
 	}
 }
