@@ -84,8 +84,13 @@ func startEngine(ctx context.Context, s *Settings, log *slog.Logger, checks ...f
 // takes a tenth off the cost of a call for some ten megabytes. With many jobs the heap itself is what memory goes into.
 func tuneGC(jobs int64) {
 	const many = 200_000
-	if jobs < many && os.Getenv("GOGC") == "" {
+	if os.Getenv("GOGC") != "" {
+		return
+	}
+	if jobs < many {
 		debug.SetGCPercent(300)
+	} else {
+		debug.SetGCPercent(150)
 	}
 }
 

@@ -47,6 +47,9 @@ const maxSleep = time.Second
 // settleSteps is the number of due firings that the loop itself looks at; longer gaps are settled beside it.
 const settleSteps = 1000
 
+// entryBlock is the number of entries that Load makes in one go. Their memory is freed together.
+const entryBlock = 256
+
 type event struct {
 	kind     eventKind
 	accepted bool
@@ -114,8 +117,14 @@ func (s *Scheduler) send(e event) {
 
 // Load reads every job, and hands runs that a crash cut off to the executor. It must return before Run is called.
 func (s *Scheduler) Load(ctx context.Context) error {
+	var block []entry // a million small objects would cost the garbage collector much more than blocks of them
 	err := s.ledger.Timers(ctx, func(t Timer) error {
-		e := &entry{job: t.Job, index: -1}
+		if len(block) == 0 {
+			block = make([]entry, entryBlock)
+		}
+		e := &block[0]
+		block = block[1:]
+		*e = entry{job: t.Job, index: -1}
 		s.jobs[t.Job] = e
 		s.fill(e, t)
 		for i := range t.Open { // also those of a parked job
