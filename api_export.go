@@ -203,7 +203,8 @@ func (a *api) readImportLine(text []byte, now time.Time, by *asker) (job NewJob,
 		faults = append(faults, Fault{"owner", err.Error()})
 	}
 	faults = append(faults, checkText("pause_reason", req.Reason, maxName, "")...)
-	faults = append(faults, completeDefinition(&req.Definition, nil, now, a.settings.Timezone, a.calls)...)
+	_, wrong := completeDefinition(&req.Definition, nil, now, a.settings.Timezone, a.calls)
+	faults = append(faults, wrong...)
 	for _, field := range maskedFields(&req.Definition) {
 		faults = append(faults, Fault{field, "is masked, as exports show credentials; write it, or {{secret.NAME}}"})
 	}

@@ -34,7 +34,7 @@ func (a *api) createJob(w http.ResponseWriter, r *http.Request) error {
 	if req.JobID != nil {
 		id = *req.JobID
 	}
-	n := NewJob{JobID: id, Definition: &req.Definition, Replace: req.ReplaceExisting, At: instantOf(now)}
+	n := NewJob{JobID: id, Definition: &req.Definition, Replace: req.ReplaceExisting, At: instantOf(now), Plan: req.plan}
 	if _, _, err := a.store.CreateJob(r.Context(), n); err != nil {
 		return err
 	}

@@ -82,7 +82,7 @@ func (a *api) restoreVersion(w http.ResponseWriter, r *http.Request) error {
 	}
 	_, err = a.store.UpdateJob(r.Context(), id, func(j *Job) (*Definition, error) {
 		d := *former
-		if faults := completeDefinition(&d, j.Definition, a.now(), d.Timezone, a.calls); len(faults) > 0 {
+		if _, faults := completeDefinition(&d, j.Definition, a.now(), d.Timezone, a.calls); len(faults) > 0 {
 			return nil, invalid(faults)
 		}
 		return &d, nil

@@ -15,6 +15,8 @@ type jobRequest struct {
 	Definition
 	JobID           *string `json:"job_id"`
 	ReplaceExisting bool    `json:"replace_existing"`
+
+	plan *schedule.Schedule // of the definition
 }
 
 // Want says what Grace takes.
@@ -51,7 +53,8 @@ func parseJob(data []byte, now time.Time, s *Settings, env callEnv) (*jobRequest
 	if r.JobID != nil {
 		faults = append(faults, checkJobID(*r.JobID)...)
 	}
-	faults = append(faults, completeDefinition(&r.Definition, nil, now, s.Timezone, env)...)
+	plan, wrong := completeDefinition(&r.Definition, nil, now, s.Timezone, env)
+	faults, r.plan = append(faults, wrong...), plan
 	if faults = firstPerField(faults); len(faults) > 0 {
 		return nil, invalid(faults)
 	}
@@ -70,21 +73,22 @@ func decodeBody(data []byte, into any) ([]Fault, error) {
 
 // completeDefinition checks all that can be checked of d without the database, and fills in what must not change later with
 // the server's settings: method and time zone. old is the definition that d takes the place of, nil for a new job: a schedule
-// that stays as it was is not judged anew, so that a job whose schedule is over can still be renamed.
-func completeDefinition(d, old *Definition, now time.Time, zone string, env callEnv) []Fault {
+// that stays as it was is not judged anew, so that a job whose schedule is over can still be renamed. plan is the schedule, with
+// now as the anchor of an interval that names no start.
+func completeDefinition(d, old *Definition, now time.Time, zone string, env callEnv) (plan *schedule.Schedule, faults []Fault) {
 	for _, raw := range []*json.RawMessage{&d.Cron, &d.Interval, &d.RunAt, &d.Body} {
 		if bytes.Equal(*raw, []byte("null")) {
 			*raw = nil
 		}
 	}
-	faults := checkMethod(d)
-	sched, wrong := schedule.Parse(d.source(instantOf(now)), zone)
+	faults = checkMethod(d)
+	plan, wrong := schedule.Parse(d.source(instantOf(now)), zone)
 	for _, f := range wrong {
 		faults = append(faults, Fault(f))
 	}
 	if len(wrong) == 0 {
-		d.Timezone = sched.Zone()
-		if f := sched.Check(now); f != nil && (old == nil || old.scheduleText() != d.scheduleText()) {
+		d.Timezone = plan.Zone()
+		if f := plan.Check(now); f != nil && (old == nil || old.scheduleText() != d.scheduleText()) {
 			faults = append(faults, Fault(*f))
 		}
 	}
@@ -93,7 +97,7 @@ func completeDefinition(d, old *Definition, now time.Time, zone string, env call
 	for _, f := range validateCall(d, env) {
 		faults = append(faults, Fault(f))
 	}
-	return faults
+	return plan, faults
 }
 
 // mergeJob applies a JSON Merge Patch (RFC 7396) to the canonical form of old, and reads the outcome like a new job.
@@ -116,7 +120,8 @@ func mergeJob(old *Definition, patch []byte, now time.Time, env callEnv) (*Defin
 	if err != nil {
 		return nil, err
 	}
-	faults = append(faults, completeDefinition(d, old, now, old.Timezone, env)...)
+	_, wrong := completeDefinition(d, old, now, old.Timezone, env)
+	faults = append(faults, wrong...)
 	if faults = firstPerField(faults); len(faults) > 0 {
 		return nil, invalid(faults)
 	}

@@ -29,7 +29,11 @@ type policyFields struct {
 // policyText is the policy part of a definition as the database keeps it: only what the job's author gave, so that the
 // server's settings go on to rule the rest.
 func (d *Definition) policyText() string {
-	b, err := json.Marshal(policyFields{d.MaxInstances, d.Overlap, d.Coalesce, d.MisfireGraceTime, d.CatchupLimit, d.PauseAfterFailures})
+	p := policyFields{d.MaxInstances, d.Overlap, d.Coalesce, d.MisfireGraceTime, d.CatchupLimit, d.PauseAfterFailures}
+	if p == (policyFields{}) {
+		return "{}" // most jobs
+	}
+	b, err := json.Marshal(p)
 	if err != nil {
 		panic(err) // plain numbers and strings: cannot fail
 	}

@@ -31,7 +31,9 @@ func startEngine(ctx context.Context, s *Settings, log *slog.Logger, checks ...f
 	e.store, err = openStore(ctx, s.DB, storeOptions{
 		Log: log, Policy: s.Policy, KeepRuns: s.KeepRuns, KeepPeriod: s.KeepPeriod, KeepAudit: s.KeepAudit, SweepEvery: s.SweepEvery,
 		Committed: e.metrics.observeCommit,
-		Changed:   func(job int64) { e.scheduler.Wake(job); e.events.jobChanged(job, instantOf(time.Now())) }, // no change comes before the API serves
+		// No change comes before the API serves.
+		Changed: func(job int64) { e.scheduler.Wake(job); e.events.jobChanged(job, instantOf(time.Now())) },
+		Created: func(t Timer) { e.scheduler.Added(t); e.events.jobChanged(t.Job, instantOf(time.Now())) },
 	})
 	if err != nil {
 		return nil, err

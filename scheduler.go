@@ -54,7 +54,7 @@ type event struct {
 	kind     eventKind
 	accepted bool
 	job      int64
-	timer    *Timer // loaded; nil = nothing is left of the job
+	timer    *Timer // loaded, nil = nothing is left of the job; of jobChanged: a new job's
 	steps    []*step
 	held     []bool
 	dispatch Dispatch
@@ -93,6 +93,9 @@ func newScheduler(l ledger, c caller, settings *Settings, log *slog.Logger) *Sch
 
 // Wake tells that a job has changed in the database. It returns as soon as the loop has the message.
 func (s *Scheduler) Wake(job int64) { s.send(event{kind: jobChanged, job: job}) }
+
+// Added is Wake for a job that is new: t is all that the database knows of it.
+func (s *Scheduler) Added(t Timer) { s.send(event{kind: jobChanged, job: t.Job, timer: &t}) }
 
 // Ended tells that the call of d is over and its slot free.
 func (s *Scheduler) Ended(d Dispatch) { s.send(event{kind: callEnded, job: d.Job, dispatch: d}) }
@@ -201,9 +204,14 @@ func (s *Scheduler) handle(ctx context.Context, ev event) {
 	}
 	switch ev.kind {
 	case jobChanged:
-		if e == nil {
+		known := e != nil
+		if !known {
 			e = &entry{job: ev.job, index: -1}
 			s.jobs[ev.job] = e
+		}
+		if ev.timer != nil && !known {
+			s.fill(e, *ev.timer)
+			return
 		}
 		s.load(ctx, e)
 	case jobLoaded:

@@ -183,7 +183,7 @@ func (r *loopRig) start() {
 	r.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	store, err := openStore(ctx, r.db, storeOptions{Log: slog.New(slog.DiscardHandler), Policy: r.settings.Policy,
-		Changed: func(job int64) { r.sched.Wake(job) }})
+		Changed: func(job int64) { r.sched.Wake(job) }, Created: func(t Timer) { r.sched.Added(t) }})
 	if err != nil {
 		r.t.Fatal(err)
 	}

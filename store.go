@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -28,12 +29,14 @@ type Store struct {
 	now       func() instant
 	commits   func(took time.Duration)
 	changed   func(job int64) // called after each commit that changed a job's plan or its waiting runs; set before use
+	created   func(t Timer)   // called instead for a new job; nil = changed is
 
 	lock *fileLock
 	pool *sql.DB   // of the one writing connection
 	conn *sql.Conn // used by the writer goroutine alone
 	hot  *hotStatements
 	stmt map[string]*sql.Stmt
+	fast map[string]driver.Stmt // see tx.insert
 
 	mu      sync.Mutex
 	queue   []any         // *claimOp, *finishOp, *changeOp in the order of arrival
@@ -56,6 +59,7 @@ type storeOptions struct {
 	Log     *slog.Logger    // nil = slog.Default()
 	Policy  Policy          // defaults of jobs that do not say
 	Changed func(job int64) // see Store.changed
+	Created func(t Timer)   // see Store.created
 
 	Committed func(took time.Duration) // called by the writer after each commit, for metrics; must be quick
 
@@ -84,10 +88,10 @@ func openStoreFile(ctx context.Context, path string, opt storeOptions) (s *Store
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
-	s = &Store{log: opt.Log, policy: opt.Policy, changed: opt.Changed,
+	s = &Store{log: opt.Log, policy: opt.Policy, changed: opt.Changed, created: opt.Created,
 		keep: retention{runs: opt.KeepRuns, period: opt.KeepPeriod, every: cmp.Or(opt.SweepEvery, sweepEvery)}, keepAudit: opt.KeepAudit,
 		now:  func() instant { return instantOf(time.Now()) },
-		stmt: map[string]*sql.Stmt{}, zones: map[string]string{}, wake: make(chan struct{}, 1), done: make(chan struct{})}
+		stmt: map[string]*sql.Stmt{}, fast: map[string]driver.Stmt{}, zones: map[string]string{}, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
@@ -205,9 +209,7 @@ func (s *Store) release() error {
 		}
 	}
 	if s.conn != nil {
-		for _, st := range s.stmt {
-			st.Close()
-		}
+		s.closeStatements()
 		s.hot.close(s.conn)
 		// A busy reader of another process keeps part of the log: the next start reads it from there.
 		_, err := s.conn.ExecContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")

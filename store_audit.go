@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"database/sql/driver"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 )
@@ -25,7 +28,7 @@ type AuditEntry struct {
 // audit writes one trace of the running change.
 func (t *tx) audit(c trace) error {
 	e := AuditEntry{At: t.now, Actor: t.by.Actor, Owner: t.by.Owner, Address: t.by.Address, Action: t.by.Action, Detail: c.detail}
-	var before, after any
+	var before, after driver.Value
 	if c.before != nil {
 		e.JobID, e.Owner = c.before.JobID, c.before.Owner
 	}
@@ -49,20 +52,33 @@ func (t *tx) audit(c trace) error {
 	return t.insertAudit(e, before, after)
 }
 
-func (t *tx) insertAudit(e AuditEntry, before, after any) error {
-	_, err := t.exec("INSERT INTO audit (at, actor, owner, address, action, job_id, detail, before, after) VALUES (?,?,?,?,?,?,?,?,?)",
+func (t *tx) insertAudit(e AuditEntry, before, after driver.Value) error {
+	_, err := t.insert("INSERT INTO audit (at, actor, owner, address, action, job_id, detail, before, after) VALUES (?,?,?,?,?,?,?,?,?)",
 		int64(e.At), e.Actor, e.Owner, e.Address, e.Action, e.JobID, e.Detail, before, after)
 	return err
 }
 
 // redactedText is j's definition without its literal credentials.
 func redactedText(j *Job) (string, error) {
+	if j.shown != "" {
+		return j.shown, nil
+	}
 	if j.Definition == nil {
 		if err := j.parse(); err != nil {
 			return "", err
 		}
 	}
-	b, err := json.Marshal(redact(*j.Definition))
+	return shownText(j.Definition, j.definition)
+}
+
+// shownText is d, whose text is given, without its literal credentials.
+func shownText(d *Definition, text string) (string, error) {
+	r := redact(*d)
+	if r.TargetURL == d.TargetURL && maps.Equal(r.Headers, d.Headers) && maps.Equal(r.BodyForm, d.BodyForm) && bytes.Equal(r.Body, d.Body) &&
+		r.Auth == nil && len(r.SigningSecret) == 0 {
+		return text, nil // nothing was redacted
+	}
+	b, err := json.Marshal(r)
 	return string(b), err
 }
 

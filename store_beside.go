@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"time"
@@ -58,12 +59,8 @@ func (k *keyring) change(ctx context.Context, action string, apply func(t *tx) e
 		return fmt.Errorf("database %s: %w", k.path, err)
 	}
 	defer conn.Close()
-	s := &Store{conn: conn, stmt: map[string]*sql.Stmt{}}
-	defer func() {
-		for _, st := range s.stmt {
-			st.Close()
-		}
-	}()
+	s := &Store{conn: conn, stmt: map[string]*sql.Stmt{}, fast: map[string]driver.Stmt{}}
+	defer s.closeStatements()
 	if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return fmt.Errorf("database %s: %w", k.path, err)
 	}

@@ -41,11 +41,26 @@ type Job struct {
 	LastRun       int64            // the called run that ended last, 0 = none
 	LastStatus    Status
 
-	cursor     instant
-	pruned     instant
-	definition string // the JSON of Definition
-	schedule   string
-	policy     string
+	cursor instant
+	pruned instant
+	texts
+}
+
+// texts are the forms in which the database keeps a definition.
+type texts struct {
+	definition string // all of it, as JSON
+	schedule   string // see scheduleText
+	policy     string // see policyText
+	shown      string // definition without its literal credentials; "" = not made yet
+}
+
+// textsOf gives d's.
+func textsOf(d *Definition) (texts, error) {
+	b, err := json.Marshal(d)
+	if err != nil {
+		return texts{}, fmt.Errorf("definition: %w", err)
+	}
+	return texts{definition: string(b), schedule: d.scheduleText(), policy: d.policyText()}, nil
 }
 
 // jobColumns and jobTables read a Job; jobScan takes the columns in this order.
@@ -100,13 +115,10 @@ func parseDefinition(text string) (*Definition, error) {
 func (j *Job) Schedule() (*schedule.Schedule, error) { return parseSchedule(j.schedule, j.AnchorAt) }
 
 // setDefinition makes d the job's, in its stored forms.
-func (j *Job) setDefinition(d *Definition) error {
-	b, err := json.Marshal(d)
-	if err != nil {
-		return fmt.Errorf("definition: %w", err)
-	}
-	j.Definition, j.definition, j.schedule, j.policy = d, string(b), d.scheduleText(), d.policyText()
-	return nil
+func (j *Job) setDefinition(d *Definition) (err error) {
+	j.Definition = d
+	j.texts, err = textsOf(d)
+	return err
 }
 
 // job reads the living job with the name jobID that the asker may touch; errNotFound.

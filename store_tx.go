@@ -11,7 +11,7 @@ type tx struct {
 	s       *Store
 	now     instant // one time for everything in the transaction
 	apart   bool    // every operation has its own savepoint
-	touched []int64 // jobs to announce after the commit
+	touched []news  // to announce after the commit
 	rows    []*Run  // claimed rows that are not inserted yet
 	by      *asker  // of the change at hand, nil = the server itself
 	traces  []trace // what it did
@@ -47,8 +47,14 @@ func (t *tx) change(op *changeOp) error {
 	return err
 }
 
+// news is what the timer loop is told after a commit.
+type news struct {
+	job   int64  // its plan or its waiting runs have changed
+	timer *Timer // of a job that is new: nobody needs to read it; nil otherwise
+}
+
 // touch announces, after the commit, that the plan or the waiting runs of job have changed.
-func (t *tx) touch(job int64) { t.touched = append(t.touched, job) }
+func (t *tx) touch(job int64) { t.touched = append(t.touched, news{job, nil}) }
 
 // prepared gives the statement for query, kept for the life of the connection: queries are constants.
 func (t *tx) prepared(query string) (*sql.Stmt, error) {

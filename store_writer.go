@@ -307,8 +307,12 @@ func (s *Store) group(pending []any) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	for _, job := range touched {
-		s.changed(job)
+	for _, n := range touched {
+		if n.timer != nil && s.created != nil {
+			s.created(*n.timer)
+		} else {
+			s.changed(n.job)
+		}
 	}
 	for _, op := range pending[:n] {
 		switch op := op.(type) {
@@ -327,7 +331,7 @@ func (s *Store) group(pending []any) (n int, err error) {
 
 // transact applies and commits. With an error it has rolled back, and n counts the operations up to and including the one
 // that failed.
-func (s *Store) transact(pending []any, apart bool) (n int, touched []int64, err error) {
+func (s *Store) transact(pending []any, apart bool) (n int, touched []news, err error) {
 	if err := s.hot.exec(s.quit, s.hot.begin); err != nil {
 		return 0, nil, fmt.Errorf("begin: %w", err)
 	}

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"teiki/internal/strictjson"
 )
 
 // maxRaw bounds the JSON text of one schedule; the longest sensible one is far shorter.
@@ -42,27 +44,13 @@ func checkRaw(raw []byte) string {
 // readObject reads raw, which checkRaw has passed and which starts with '{'.
 func readObject(raw []byte, p *parsing, prefix string) *object {
 	o := &object{}
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	if _, err := dec.Token(); err != nil { // the opening brace
-		p.fault(strings.TrimSuffix(prefix, "."), "is not valid JSON")
-		return o
-	}
-	for dec.More() {
-		tok, err := dec.Token()
-		name, ok := tok.(string)
-		if err != nil || !ok {
-			break // cannot happen: the text is valid JSON
-		}
-		var value json.RawMessage
-		if dec.Decode(&value) != nil {
-			break
-		}
-		if i := o.index(name); i >= 0 {
-			p.fault(prefix+shown(name), "is given more than once")
+	for _, m := range strictjson.Members(raw) {
+		if o.index(m.Name) >= 0 {
+			p.fault(prefix+shown(m.Name), "is given more than once")
 			continue
 		}
-		o.names = append(o.names, name)
-		o.values = append(o.values, value)
+		o.names = append(o.names, m.Name)
+		o.values = append(o.values, m.Raw)
 		o.taken = append(o.taken, false)
 	}
 	return o

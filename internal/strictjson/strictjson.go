@@ -8,8 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -32,9 +31,7 @@ func Decode(data []byte, into any) ([]Fault, error) {
 		return nil, err
 	}
 	d := &decoding{}
-	if err := d.repeated(data); err != nil {
-		return nil, err
-	}
+	d.repeated(data, space(data, 0), nil)
 	d.value("", data, into)
 	return d.faults, nil
 }
@@ -57,6 +54,9 @@ func syntax(data []byte) error {
 	}
 	if at := tooDeep(data); at >= 0 {
 		return &SyntaxError{where(data, at) + fmt.Sprintf("nested deeper than %d levels", MaxDepth)}
+	}
+	if json.Valid(data) {
+		return nil
 	}
 	var raw json.RawMessage
 	if err := json.Unmarshal(data, &raw); err != nil {
@@ -98,66 +98,12 @@ func tooDeep(data []byte) int {
 	return -1
 }
 
-// level is an array or object that is being walked.
-type level struct {
-	path  string
-	names map[string]bool // of an object; nil for an array
-	name  string          // of the member at hand
-	isKey bool            // the next token of an object is a name
-	index int             // of the element at hand
-}
-
-// repeated finds the members that an object has twice, in one pass over the document.
-func (d *decoding) repeated(data []byte) error {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	var stack []*level
-	for {
-		token, err := dec.Token()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return &SyntaxError{err.Error()}
-		}
-		var top *level
-		if len(stack) > 0 {
-			top = stack[len(stack)-1]
-		}
-		if delim, ok := token.(json.Delim); ok && (delim == '}' || delim == ']') {
-			stack = stack[:len(stack)-1]
-			continue
-		}
-		if top != nil && top.isKey {
-			top.name, top.isKey = token.(string), false
-			if top.names[top.name] {
-				d.fault(join(top.path, top.name), "is given twice; which one is meant?")
-			}
-			top.names[top.name] = true
-			continue
-		}
-		path := ""
-		if top != nil && top.names != nil {
-			path, top.isKey = join(top.path, top.name), true
-		} else if top != nil {
-			path = top.path + "[" + strconv.Itoa(top.index) + "]"
-			top.index++
-		}
-		switch token {
-		case json.Delim('{'):
-			stack = append(stack, &level{path: path, names: map[string]bool{}, isKey: true})
-		case json.Delim('['):
-			stack = append(stack, &level{path: path})
-		}
-	}
-}
-
 // join is the path of a member of the object at path.
 func join(path, name string) string {
 	if len(name) > 100 {
 		name = name[:100] + "…"
 	}
-	name = string(bytes.ToValidUTF8([]byte(name), nil))
+	name = strings.ToValidUTF8(name, "")
 	if path == "" {
 		return name
 	}

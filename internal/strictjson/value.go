@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"teiki/internal/suggest"
 )
@@ -98,65 +99,58 @@ func (d *decoding) object(path string, raw []byte, v reflect.Value) {
 		}
 		return
 	}
-	fields := map[string]reflect.Value{}
-	var names []string
-	collect(v, fields, &names)
-	for _, m := range members(raw) {
+	fields := fieldsOf(v.Type())
+	for _, m := range Members(raw) {
 		if d.full() {
 			return
 		}
-		if f, ok := fields[m.name]; ok {
-			d.decode(join(path, m.name), m.raw, f)
+		if index, ok := fields.index[m.Name]; ok {
+			d.decode(join(path, m.Name), m.Raw, v.FieldByIndex(index))
 			continue
 		}
-		detail := "is not a known field" + suggest.DidYouMean(m.name, names)
+		detail := "is not a known field" + suggest.DidYouMean(m.Name, fields.names)
 		if path != "" {
-			detail = "is not a known field of " + path + "; known are " + strings.Join(names, ", ")
+			detail = "is not a known field of " + path + "; known are " + strings.Join(fields.names, ", ")
 		}
-		d.fault(join(path, m.name), detail)
+		d.fault(join(path, m.Name), detail)
 	}
 }
 
-// collect gathers the fields of a struct by their names in JSON.
-func collect(v reflect.Value, fields map[string]reflect.Value, names *[]string) {
-	for i := range v.NumField() {
-		f := v.Type().Field(i)
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+// fields are the fields of a struct by their names in JSON.
+type fields struct {
+	names []string // in its order
+	index map[string][]int
+}
+
+var known sync.Map // of reflect.Type: *fields, gathered once
+
+func fieldsOf(t reflect.Type) *fields {
+	if f, ok := known.Load(t); ok {
+		return f.(*fields)
+	}
+	f := &fields{index: map[string][]int{}}
+	f.collect(t, nil)
+	known.Store(t, f)
+	return f
+}
+
+func (f *fields) collect(t reflect.Type, at []int) {
+	for i := range t.NumField() {
+		field := t.Field(i)
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		index := append(slices.Clip(at), i)
 		switch {
-		case f.Anonymous && name == "":
-			collect(v.Field(i), fields, names)
+		case field.Anonymous && name == "":
+			f.collect(field.Type, index)
 		case name != "" && name != "-":
-			fields[name] = v.Field(i)
-			*names = append(*names, name)
+			f.index[name] = index
+			f.names = append(f.names, name)
 		}
 	}
 }
 
 // Names are the names of the fields of a struct in JSON, in its order.
-func Names(of any) []string {
-	var names []string
-	collect(reflect.ValueOf(of), map[string]reflect.Value{}, &names)
-	return slices.Clip(names)
-}
-
-type member struct {
-	name string
-	raw  json.RawMessage
-}
-
-// members are the members of a valid object, in order.
-func members(raw []byte) []member {
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	var list []member
-	_, _ = dec.Token()
-	for dec.More() {
-		name, _ := dec.Token()
-		m := member{name: name.(string)}
-		_ = dec.Decode(&m.raw) // valid: it was checked as a whole
-		list = append(list, m)
-	}
-	return list
-}
+func Names(of any) []string { return slices.Clone(fieldsOf(reflect.TypeOf(of)).names) }
 
 func (d *decoding) table(path string, raw []byte, v reflect.Value) {
 	if raw[0] != '{' {
@@ -164,17 +158,17 @@ func (d *decoding) table(path string, raw []byte, v reflect.Value) {
 		return
 	}
 	table := reflect.MakeMap(v.Type())
-	for _, m := range members(raw) {
+	for _, m := range Members(raw) {
 		if d.full() {
 			return
 		}
 		element := reflect.New(v.Type().Elem()).Elem()
-		if m.raw[0] == 'n' {
-			d.fault(join(path, m.name), "must be a "+element.Kind().String()+", not null")
+		if m.Raw[0] == 'n' {
+			d.fault(join(path, m.Name), "must be a "+element.Kind().String()+", not null")
 			continue
 		}
-		d.decode(join(path, m.name), m.raw, element)
-		table.SetMapIndex(reflect.ValueOf(m.name), element)
+		d.decode(join(path, m.Name), m.Raw, element)
+		table.SetMapIndex(reflect.ValueOf(m.Name), element)
 	}
 	v.Set(table)
 }
@@ -184,10 +178,9 @@ func (d *decoding) list(path string, raw []byte, v reflect.Value) {
 		d.fault(path, "must be a list, not "+kind(raw))
 		return
 	}
-	var elements []json.RawMessage
-	_ = json.Unmarshal(raw, &elements) // valid: it was checked as a whole
-	list := reflect.MakeSlice(v.Type(), len(elements), len(elements))
-	for i, e := range elements {
+	all := elements(raw)
+	list := reflect.MakeSlice(v.Type(), len(all), len(all))
+	for i, e := range all {
 		if d.full() {
 			return
 		}
@@ -202,12 +195,11 @@ func (d *decoding) list(path string, raw []byte, v reflect.Value) {
 }
 
 func (d *decoding) text(path string, raw []byte, v reflect.Value) {
-	var s string
 	if raw[0] != '"' {
 		d.fault(path, "must be a string, not "+kind(raw))
 		return
 	}
-	_ = json.Unmarshal(raw, &s) // valid: it was checked as a whole
+	s := text(raw)
 	if HalfPair(raw, s) {
 		d.fault(path, `contains half of a surrogate pair such as "\ud800", which stands for no character`)
 		return
@@ -217,7 +209,8 @@ func (d *decoding) text(path string, raw []byte, v reflect.Value) {
 
 // HalfPair tells whether decoding the string raw to s replaced a lone surrogate by U+FFFD.
 func HalfPair(raw []byte, s string) bool {
-	return strings.Count(s, "\uFFFD") > bytes.Count(raw, []byte("\uFFFD"))+bytes.Count(bytes.ToLower(raw), []byte(`\ufffd`))
+	n := strings.Count(s, "\uFFFD")
+	return n > 0 && n > bytes.Count(raw, []byte("\uFFFD"))+bytes.Count(bytes.ToLower(raw), []byte(`\ufffd`))
 }
 
 // whole takes integers, also as 2.0 or 1e3.
