@@ -38,6 +38,9 @@ type Store struct {
 	stmt map[string]*sql.Stmt
 	fast map[string]driver.Stmt // see tx.insert
 
+	mover *mover
+	aged  agedStatements
+
 	mu      sync.Mutex
 	queue   []any         // *claimOp, *finishOp, *changeOp in the order of arrival
 	closing bool          // nothing is accepted any more
@@ -49,8 +52,8 @@ type Store struct {
 
 	quit    context.Context // ends when Close may wait no longer
 	abandon context.CancelCauseFunc
-	done    chan struct{} // closed when the writer has returned
-	sweeper sync.WaitGroup
+	done    chan struct{}  // closed when the writer has returned
+	beside  sync.WaitGroup // goroutines that work beside the writer
 	health  healthState
 }
 
@@ -116,6 +119,9 @@ func openStoreFile(ctx context.Context, path string, opt storeOptions) (s *Store
 	if err = s.openWriter(ctx, path); err != nil {
 		return s, err
 	}
+	if s.mover, err = openMover(ctx, path); err != nil {
+		return s, err
+	}
 	if s.Reader, err = newReader(ctx, path, readerConnections); err != nil {
 		return s, err
 	}
@@ -124,7 +130,8 @@ func openStoreFile(ctx context.Context, path string, opt storeOptions) (s *Store
 	}
 	s.quit, s.abandon = context.WithCancelCause(context.WithoutCancel(ctx))
 	go s.write()
-	s.sweeper.Go(s.sweepForever)
+	s.beside.Go(s.sweepForever)
+	s.beside.Go(s.moveForever)
 	return s, nil
 }
 
@@ -178,7 +185,7 @@ func (s *Store) Close(ctx context.Context) error {
 	defer stop()
 	<-s.done
 	s.abandon(errStoreClosed)
-	s.sweeper.Wait()
+	s.beside.Wait()
 	lost := s.refuseRest()
 	err := s.release()
 	if lost > 0 {
@@ -208,6 +215,9 @@ func (s *Store) release() error {
 			errs = append(errs, r.Close())
 		}
 	}
+	if s.mover != nil {
+		errs = append(errs, s.mover.close())
+	}
 	if s.conn != nil {
 		s.closeStatements()
 		s.hot.close(s.conn)
@@ -220,6 +230,9 @@ func (s *Store) release() error {
 	}
 	if s.pool != nil {
 		errs = append(errs, s.pool.Close())
+	}
+	if s.mover != nil {
+		errs = append(errs, s.mover.file.Close())
 	}
 	if s.lock != nil {
 		errs = append(errs, s.lock.unlock())

@@ -172,7 +172,7 @@ func (s *Store) sweepRecords(ctx context.Context, now instant) error {
 			if err != nil {
 				return fmt.Errorf("old records: %w", err)
 			}
-			if err := rest(ctx, time.Since(began)); err != nil {
+			if err := rest(ctx, sweepShare*time.Since(began)); err != nil {
 				return err
 			}
 		}

@@ -43,7 +43,7 @@ func dsn(path, mode string, pragmas ...string) string {
 
 func writerDSN(path string) string {
 	return dsn(path, "rwc", "journal_mode(WAL)", "synchronous(FULL)", "cache_size(-32768)", "mmap_size(0)",
-		"wal_autocheckpoint(4000)", "journal_size_limit(33554432)") + "&_txlock=immediate"
+		"wal_autocheckpoint("+strconv.Itoa(logFallback)+")", "journal_size_limit(67108864)") + "&_txlock=immediate"
 }
 
 func readerDSN(path string) string {

@@ -45,6 +45,7 @@ type finishOp struct {
 type changeOp struct {
 	apply func(t *tx) error
 	by    *asker        // nil = the server itself
+	calm  bool          // nobody waits for it: it goes with what else is written
 	err   error         // what apply returned; set before done is closed
 	done  chan struct{} // closed after the commit or the refusal
 	state atomic.Int32  // waiting, taken or given up
@@ -76,7 +77,10 @@ func (s *Store) Finish(f Finish, done func(accepted bool)) {
 // change runs apply on the writer's connection and returns when what it did is on disk. An error of apply undoes it. When ctx
 // ends first and apply has not begun, it never will; when it has begun, the error says that the outcome is not known.
 func (s *Store) change(ctx context.Context, apply func(t *tx) error) error {
-	op := &changeOp{apply: apply, by: askerOf(ctx), done: make(chan struct{})}
+	return s.changeBy(ctx, &changeOp{apply: apply, by: askerOf(ctx), done: make(chan struct{})})
+}
+
+func (s *Store) changeBy(ctx context.Context, op *changeOp) error {
 	if !s.submit(op) {
 		return unavailable(errStoreClosed)
 	}
@@ -146,6 +150,7 @@ func (s *Store) write() {
 			s.mu.Unlock()
 			return
 		}
+		s.endLog()
 		if len(pending) == 0 {
 			s.idle(&backoff)
 			continue
@@ -214,9 +219,9 @@ func (l *writerLoad) busy(n int) bool {
 	return max(l.last, l.now) >= least
 }
 
-// hot tells whether all of list are claims and ends of runs.
+// hot tells whether all of list are claims and ends of runs, or changes that nobody waits for.
 func hot(list ...any) bool {
-	return !slices.ContainsFunc(list, func(op any) bool { _, change := op.(*changeOp); return change })
+	return !slices.ContainsFunc(list, func(op any) bool { c, change := op.(*changeOp); return change && !c.calm })
 }
 
 // idle waits for work. While the disk is known to refuse writes it also tries one now and then, so that Health tells the
@@ -345,7 +350,11 @@ func (s *Store) transact(pending []any, apart bool) (n int, touched []news, err 
 	for n < len(pending) {
 		if change, ok := pending[n].(*changeOp); ok {
 			n++
-			if err := t.change(change); err != nil {
+			apply := t.change
+			if change.calm && !apart {
+				apply = t.sweep
+			}
+			if err := apply(change); err != nil {
 				return n, nil, err
 			}
 		} else {
@@ -364,6 +373,7 @@ func (s *Store) transact(pending []any, apart bool) (n int, touched []news, err 
 		return n, nil, fmt.Errorf("commit: %w", err)
 	}
 	s.commits(time.Since(began))
+	s.mover.note()
 	return n, t.touched, nil
 }
 
