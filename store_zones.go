@@ -27,11 +27,11 @@ func (t *tx) zoneData(s *schedule.Schedule) (string, error) {
 		data = schedule.ZoneFingerprint(s.Location())
 		t.s.zones[s.Zone()] = data
 	}
-	var noted bool
-	if err := t.get([]any{&noted}, "SELECT EXISTS (SELECT 1 FROM meta WHERE key = ?)", "zone:"+s.Zone()); err != nil || noted {
+	noted, err := t.has("SELECT 1 FROM meta WHERE key = ?", "zone:"+s.Zone())
+	if err != nil || noted {
 		return data, err
 	}
-	_, err := t.exec("INSERT INTO meta (key, value) VALUES (?, ?)", "zone:"+s.Zone(), zoneNote(s.Location(), t.now))
+	_, err = t.exec("INSERT INTO meta (key, value) VALUES (?, ?)", "zone:"+s.Zone(), zoneNote(s.Location(), t.now))
 	return data, err
 }
 
