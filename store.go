@@ -231,7 +231,7 @@ func (s *Store) release() error {
 	if s.pool != nil {
 		errs = append(errs, s.pool.Close())
 	}
-	if s.mover != nil {
+	if s.mover != nil && s.mover.file != nil {
 		errs = append(errs, s.mover.file.Close())
 	}
 	if s.lock != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"sync/atomic"
@@ -48,27 +49,30 @@ type mover struct {
 	failed    bool          // the last attempt did; for the log
 }
 
+// openMover opens the database once more. Also with an error it gives what it has opened: the store closes that, the file after
+// its own connections.
 func openMover(ctx context.Context, path string) (m *mover, err error) {
 	m = &mover{committed: make(chan struct{}, 1)}
 	if m.file, err = os.OpenFile(path, os.O_RDWR, 0); err != nil {
-		return nil, err
+		return m, err
 	}
 	if m.pool, err = sql.Open("sqlite", dsn(path, "rw", "synchronous(FULL)", "cache_size(-64)", "mmap_size(0)")); err != nil {
-		return nil, err
+		return m, err
 	}
 	m.pool.SetMaxOpenConns(1)
-	if m.conn, err = m.pool.Conn(ctx); err != nil {
-		m.pool.Close()
-		return nil, err
-	}
-	return m, nil
+	m.conn, err = m.pool.Conn(ctx)
+	return m, err
 }
 
-func (m *mover) close() error {
-	if err := m.conn.Close(); err != nil {
-		return err
+// close closes all but the file.
+func (m *mover) close() (err error) {
+	if m.conn != nil {
+		err = m.conn.Close()
 	}
-	return m.pool.Close()
+	if m.pool != nil {
+		err = errors.Join(err, m.pool.Close())
+	}
+	return err
 }
 
 // note tells that the log may have grown. It does not block.
@@ -153,7 +157,6 @@ func (s *Store) moveLog(ctx context.Context) error {
 func (s *Store) endLog() {
 	if s.mover.wanted.Load() {
 		s.mover.wanted.Store(false)
-
 		_, _ = s.conn.ExecContext(s.quit, "PRAGMA wal_checkpoint(PASSIVE)")
 	}
 }
