@@ -1,17 +1,20 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime/pprof"
+	"strings"
 	"time"
 )
 
@@ -151,12 +154,19 @@ func doJSON(c *http.Client, req *http.Request, v any) error {
 		return err
 	}
 	defer resp.Body.Close()
+	if err := readAnswer(resp, v); err != nil {
+		return fmt.Errorf("%s %s: %w", req.Method, req.URL, err)
+	}
+	return nil
+}
+
+func readAnswer(resp *http.Response, v any) error {
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return err
 	}
 	if resp.StatusCode/100 != 2 {
-		return fmt.Errorf("%s %s: status %d: %s", req.Method, req.URL, resp.StatusCode, tail(body, 500))
+		return fmt.Errorf("status %d: %s", resp.StatusCode, tail(body, 500))
 	}
 	return json.Unmarshal(body, v)
 }
@@ -170,6 +180,37 @@ func (s *benchServer) createJobs(ctx context.Context, first, last, connections i
 		}
 		return s.createJob(ctx, definition(i))
 	})
+}
+
+// plainClient is one connection to a server without a client library: it measures the server, and not the goroutines and locks
+// that net/http's client has for what one connection at a time does not need.
+type plainClient struct {
+	conn net.Conn
+	in   *bufio.Reader
+	host string
+}
+
+func (s *benchServer) dial(ctx context.Context) (*plainClient, error) {
+	host := strings.TrimPrefix(s.url, "http://")
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", host)
+	if err != nil {
+		return nil, err
+	}
+	return &plainClient{conn, bufio.NewReader(conn), host}, nil
+}
+
+// createJob is benchServer.createJob on this connection.
+func (c *plainClient) createJob(definition string) error {
+	_, err := fmt.Fprintf(c.conn, "POST /jobs HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", c.host, len(definition), definition)
+	if err != nil {
+		return err
+	}
+	resp, err := http.ReadResponse(c.in, nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	return readAnswer(resp, new(struct{}))
 }
 
 func (s *benchServer) createJob(ctx context.Context, definition string) error {
