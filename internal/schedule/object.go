@@ -159,6 +159,28 @@ func parseNumber(raw []byte) (*big.Rat, string) {
 	return n, ""
 }
 
+// shortNumber is a millionfold of a JSON number of at most six digits before the point and six behind it, which is almost every
+// one that is written, without the cost of exact arithmetic for all others.
+func shortNumber(raw []byte) (millionths int64, ok bool) {
+	whole, fraction, _ := bytes.Cut(raw, []byte{'.'})
+	if len(whole) == 0 || len(whole) > 6 || len(fraction) > 6 {
+		return 0, false
+	}
+	for i := range len(whole) + 6 {
+		digit := byte('0')
+		if i < len(whole) {
+			digit = whole[i]
+		} else if i-len(whole) < len(fraction) {
+			digit = fraction[i-len(whole)]
+		}
+		if digit < '0' || digit > '9' {
+			return 0, false
+		}
+		millionths = 10*millionths + int64(digit-'0')
+	}
+	return millionths, true
+}
+
 func ratOf(n int64) *big.Rat { return new(big.Rat).SetInt64(n) }
 
 // roundRat rounds to the nearest integer, halves to the even one, as Python's timedelta does.

@@ -35,7 +35,8 @@ func (p *parsing) parseInterval(src Source, defaultZone string) {
 	p.setBounds(o, "interval.")
 	p.setJitter(o, "interval.")
 	before := len(p.faults)
-	total := new(big.Rat)
+	short := int64(0)     // microseconds of the units that are short numbers
+	total := new(big.Rat) // of the others
 	given := 0
 	for _, unit := range intervalUnits {
 		value := o.take(unit.name)
@@ -43,6 +44,10 @@ func (p *parsing) parseInterval(src Source, defaultZone string) {
 			continue
 		}
 		given++
+		if n, ok := shortNumber(value); ok {
+			short += n * unit.seconds
+			continue
+		}
 		n, err := parseNumber(value)
 		switch {
 		case err != "":
@@ -57,7 +62,10 @@ func (p *parsing) parseInterval(src Source, defaultZone string) {
 	if len(p.faults) > before {
 		return
 	}
-	every := roundRat(total)
+	every := big.NewInt(short)
+	if total.Sign() != 0 {
+		every = roundRat(total.Add(total, ratOf(short)))
+	}
 	switch {
 	case given == 0:
 		p.fault("interval", "gives no length; give at least one of weeks, days, hours, minutes, seconds")
