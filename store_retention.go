@@ -107,16 +107,6 @@ func (s *Store) patiently(ctx context.Context, apply func(t *tx) error) error {
 	return s.changeBy(ctx, &changeOp{apply: apply, calm: true, done: make(chan struct{})})
 }
 
-// sweep applies op without a savepoint, for which SQLite would copy every page that op changes: its error undoes the whole
-// transaction, which is then tried again with everything apart.
-func (t *tx) sweep(op *changeOp) error {
-	if !op.state.CompareAndSwap(opWaiting, opTaken) && op.state.Load() == opGivenUp {
-		return nil
-	}
-	op.err = nil
-	return op.apply(t)
-}
-
 // pace is how fast a pass deletes: slowly at first, for there may be little to do, and faster the longer it takes.
 type pace struct {
 	began  time.Time

@@ -11,6 +11,7 @@ type tx struct {
 	s       *Store
 	now     instant // one time for everything in the transaction
 	apart   bool    // every operation has its own savepoint
+	undo    bool    // nothing is to be committed
 	touched []news  // to announce after the commit
 	rows    []*Run  // claimed rows that are not inserted yet
 	by      *asker  // of the change at hand, nil = the server itself
@@ -19,13 +20,53 @@ type tx struct {
 
 // change applies op under a savepoint: its error undoes it alone. The returned error ends the whole transaction.
 func (t *tx) change(op *changeOp) error {
-	op.touch, op.err = nil, nil
-	if !op.state.CompareAndSwap(opWaiting, opTaken) && op.state.Load() == opGivenUp {
+	if !op.begin() {
 		return nil
 	}
 	if _, err := t.exec("SAVEPOINT change"); err != nil {
 		return err
 	}
+	if err := t.apply(op); err != nil {
+		return err
+	}
+	if op.err != nil {
+		if _, err := t.exec("ROLLBACK TO change"); err != nil {
+			return err
+		}
+	}
+	_, err := t.exec("RELEASE change")
+	return err
+}
+
+// only applies op, which is alone in its transaction: its error undoes all. A savepoint would cost more than the change, for
+// SQLite copies every page that is changed under one.
+func (t *tx) only(op *changeOp) error {
+	if !op.begin() {
+		return nil
+	}
+	err := t.apply(op)
+	t.undo = op.err != nil
+	return err
+}
+
+// sweep applies op, which is not alone, without a savepoint: its error undoes the whole transaction, which is then tried
+// again with everything apart.
+func (t *tx) sweep(op *changeOp) error {
+	if !op.begin() {
+		return nil
+	}
+	return op.apply(t)
+}
+
+// begin tells whether op is still wanted. From then on it is not given up without a word.
+func (op *changeOp) begin() bool {
+	op.err = nil
+	return op.state.CompareAndSwap(opWaiting, opTaken) || op.state.Load() != opGivenUp
+}
+
+// apply lets op do its work. An error of its own is for its caller, and what it has done is to be undone; the returned one
+// ends the whole transaction.
+func (t *tx) apply(op *changeOp) error {
 	mark := len(t.touched)
 	t.by, t.traces = op.by, nil
 	err := op.apply(t)
@@ -33,18 +74,11 @@ func (t *tx) change(op *changeOp) error {
 		err = t.conclude()
 	}
 	t.by = nil
-	if err != nil {
-		if ofTheDisk(err) {
-			return err
-		}
-		t.touched = t.touched[:mark]
-		op.err = err
-		if _, err := t.exec("ROLLBACK TO change"); err != nil {
-			return err
-		}
+	if err == nil || ofTheDisk(err) {
+		return err
 	}
-	_, err = t.exec("RELEASE change")
-	return err
+	op.err, t.touched = err, t.touched[:mark]
+	return nil
 }
 
 // news is what the timer loop is told after a commit.

@@ -162,6 +162,7 @@ func (s *Store) write() {
 		n, err := s.group(pending)
 		if err != nil {
 			rest = 0
+			s.health.bad(s.log, err)     // before anybody is told: who is refused must find the server unhealthy
 			pending, _ = s.take(pending) // they have waited as long as those that failed
 			pending = keepFinishes(pending, err)
 			s.fail(err, &backoff)
@@ -184,7 +185,12 @@ func (s *Store) pace(pending []any, last time.Time) []any {
 	}
 	s.mu.Lock()
 	early := s.closing || !hot(s.queue...)
-	s.pacing = !early
+	if s.pacing = !early; s.pacing {
+		select {
+		case <-s.wake: // for what the last group has taken along
+		default:
+		}
+	}
 	s.mu.Unlock()
 	if !early {
 		select {
@@ -248,9 +254,8 @@ func (s *Store) idle(backoff *time.Duration) {
 	s.health.good(s.log)
 }
 
-// fail notes err and pauses before the next attempt. A lock that another process holds needs no pause: BEGIN waits for it.
+// fail pauses before the next attempt after err. A lock that another process holds needs no pause: BEGIN waits for it.
 func (s *Store) fail(err error, backoff *time.Duration) {
-	s.health.bad(s.log, err)
 	if isBusy(err) {
 		return
 	}
@@ -337,7 +342,8 @@ func (s *Store) group(pending []any) (n int, err error) {
 // transact applies and commits. With an error it has rolled back, and n counts the operations up to and including the one
 // that failed.
 func (s *Store) transact(pending []any, apart bool) (n int, touched []news, err error) {
-	if err := s.hot.exec(s.quit, s.hot.begin); err != nil {
+	// Not with s.quit, for which the driver would start a goroutine each time: Close waits for busyTimeout at most.
+	if err := s.hot.exec(context.Background(), s.hot.begin); err != nil {
 		return 0, nil, fmt.Errorf("begin: %w", err)
 	}
 	defer func() {
@@ -351,8 +357,12 @@ func (s *Store) transact(pending []any, apart bool) (n int, touched []news, err 
 		if change, ok := pending[n].(*changeOp); ok {
 			n++
 			apply := t.change
-			if change.calm && !apart {
+			switch {
+			case apart:
+			case change.calm:
 				apply = t.sweep
+			case len(pending) == 1:
+				apply = t.only
 			}
 			if err := apply(change); err != nil {
 				return n, nil, err
@@ -367,6 +377,9 @@ func (s *Store) transact(pending []any, apart bool) (n int, touched []news, err 
 		if time.Now().After(until) {
 			break
 		}
+	}
+	if t.undo {
+		return n, nil, s.hot.exec(context.Background(), s.hot.rollback)
 	}
 	began := time.Now()
 	if err := s.hot.exec(context.Background(), s.hot.commit); err != nil {
