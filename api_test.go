@@ -50,18 +50,27 @@ type answered struct {
 	object map[string]any
 }
 
-// do sends a request; a body makes it JSON unless headers (pairs) say otherwise.
-func (a *testAPI) do(method, path, body string, headers ...string) answered {
-	a.t.Helper()
+// request makes a request; a body makes it JSON unless headers (pairs) say otherwise.
+func (a *testAPI) request(method, path, body string, headers ...string) (*http.Request, error) {
 	r, err := http.NewRequest(method, a.url+path, strings.NewReader(body))
 	if err != nil {
-		a.t.Fatal(err)
+		return nil, err
 	}
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
+	}
+	return r, nil
+}
+
+// do sends a request as request makes it.
+func (a *testAPI) do(method, path, body string, headers ...string) answered {
+	a.t.Helper()
+	r, err := a.request(method, path, body, headers...)
+	if err != nil {
+		a.t.Fatal(err)
 	}
 	res, err := http.DefaultTransport.RoundTrip(r)
 	if err != nil {
