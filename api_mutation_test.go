@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -167,15 +166,7 @@ func TestRawRequests(t *testing.T) {
 
 // TestSlowConnections is S9 in short: a thousand clients that send a byte now and then are all cut off, and hinder nobody.
 func TestSlowConnections(t *testing.T) {
-	s, err := readSettings([]string{"-db", t.TempDir() + "/jobs.db", "-listen", "127.0.0.1:0"}, environ())
-	if err != nil {
-		t.Fatal(err)
-	}
-	log := slog.New(slog.DiscardHandler)
-	e, err := startEngine(t.Context(), s, log)
-	if err != nil {
-		t.Fatal(err)
-	}
+	e, s, log := testEngine(t)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

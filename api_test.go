@@ -21,7 +21,8 @@ type testAPI struct {
 	engine *engine
 }
 
-func newTestAPI(t testing.TB, args ...string) *testAPI {
+// testEngine starts what is behind the API on a database of its own. The test shuts it down.
+func testEngine(t testing.TB, args ...string) (*engine, *Settings, *slog.Logger) {
 	t.Helper()
 	s, err := readSettings(append([]string{"-db", filepath.Join(t.TempDir(), "jobs.db"), "-drain-timeout", "2s"}, args...), environ())
 	if err != nil {
@@ -32,6 +33,12 @@ func newTestAPI(t testing.TB, args ...string) *testAPI {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return e, s, log
+}
+
+func newTestAPI(t testing.TB, args ...string) *testAPI {
+	t.Helper()
+	e, s, log := testEngine(t, args...)
 	web := httptest.NewServer(newAPI(e, s, log))
 	t.Cleanup(func() {
 		if err := shutdown(web.Config, e, s.DrainTimeout, log); err != nil {

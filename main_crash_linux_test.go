@@ -53,12 +53,7 @@ func TestCrashAtEachBoundary(t *testing.T) {
 			}
 			<-time.After(time.Second) // nothing comes after
 			calls := b.target.of("")
-			if err := b.p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-				t.Fatal(err)
-			}
-			if err := b.p.stopped(t); err != nil {
-				t.Error(err)
-			}
+			stopServer(t, b.p)
 			if more := b.target.of(""); len(more) != len(calls) {
 				t.Errorf("calls after the end: %+v", more[len(calls):])
 			}
@@ -205,12 +200,7 @@ func TestSyncBeforeAnswerAndCall(t *testing.T) {
 		p.api.want(201, "POST", "/jobs", fmt.Sprintf(`{"job_id":"j%d","schedule_type":%s,"target_url":"%s/hook","method":"POST"}`, i, when, target.URL))
 	}
 	eventually(t, "calls", func() bool { return len(target.of("")) >= 4 })
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.stopped(t); err != nil {
-		t.Fatal(err)
-	}
+	stopServer(t, p)
 	text, err := os.ReadFile(trace)
 	if err != nil {
 		t.Fatal(err)

@@ -78,16 +78,6 @@ func TestServerLockedOut(t *testing.T) {
 	t.Logf("locked for %s", released.Sub(locked).Round(time.Millisecond))
 }
 
-func stopServer(t *testing.T, p *serverProcess) {
-	t.Helper()
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.stopped(t); err != nil {
-		t.Errorf("the server did not end well: %v", err)
-	}
-}
-
 // TestServerDiskFull fills the disk under a server that fires: a tmpfs of 16 MB where one may be mounted, else a limit on the size
 // of the server's files.
 func TestServerDiskFull(t *testing.T) {
