@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -187,13 +188,10 @@ func serverDiskFull(t *testing.T, dir string, fill, free func(p *serverProcess))
 func TestServerRefuses(t *testing.T) {
 	t.Parallel()
 	bin := buildBinary(t)
-	content := func() []byte {
-		b, err := os.ReadFile(closedDatabase(t, 200))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
-	}()
+	content, err := os.ReadFile(closedDatabase(t, 200))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name, why string
 		change    func(b []byte) []byte
@@ -220,8 +218,8 @@ func TestServerRefuses(t *testing.T) {
 			if err := os.WriteFile(self, program, 0o755); err != nil {
 				t.Fatal(err)
 			}
-			bytes := c.change([]byte(string(content)))
-			if err := os.WriteFile(path, bytes, c.mode); err != nil {
+			before := c.change(slices.Clone(content))
+			if err := os.WriteFile(path, before, c.mode); err != nil {
 				t.Fatal(err)
 			}
 			cmd := exec.CommandContext(t.Context(), self, "-listen", "127.0.0.1:0", "-db", path)
@@ -239,7 +237,7 @@ func TestServerRefuses(t *testing.T) {
 				t.Errorf("%v after %s: %s, want %q and the path", err, time.Since(began), out, c.why)
 			}
 			after, err := os.ReadFile(path)
-			if err != nil || sha256.Sum256(after) != sha256.Sum256(bytes) {
+			if err != nil || sha256.Sum256(after) != sha256.Sum256(before) {
 				t.Errorf("the file has changed: %v", err)
 			}
 		})
