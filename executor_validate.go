@@ -171,7 +171,9 @@ func credentialFields(d *Definition) map[string]string {
 
 // secretsKnown refuses unknown secrets in the field that names them, and signing secrets that can't sign.
 func (c *compiler) secretsKnown(d *Definition, secrets *secret.Source) {
-	slices.SortFunc(c.secrets, func(a, b secretUse) int { return cmp.Or(strings.Compare(a.field, b.field), strings.Compare(a.name, b.name)) })
+	slices.SortFunc(c.secrets, func(a, b secretUse) int {
+		return cmp.Or(strings.Compare(a.field, b.field), strings.Compare(a.name, b.name))
+	})
 	for _, use := range slices.Compact(c.secrets) {
 		if _, err := secrets.Lookup(use.name); err != nil {
 			c.fault(use.field, "%v", err)

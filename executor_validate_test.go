@@ -51,6 +51,8 @@ func TestCallFaults(t *testing.T) {
 		`{` + url + `,"headers":{"Authorization":"***"}}`:                                       "headers.Authorization: is the mask",
 		`{` + url + `,"body":{},"body_text":"x"}`:                                               "body_text: is the second body",
 		`{` + url + `,"body":{"a":["{{secret.NONE}}"]}}`:                                        "body: secret",
+		`{` + url + `,"body":["{{secret.NONE}}","{{secret.NONE}}"]}`:                            "body: secret", // once
+		`{` + url + `,"body_form":{"{{secret.NONE}}":"{{secret.NONE}}"}}`:                       "body_form.{{secret.NONE}}: secret",
 		`{` + url + `,"body":{"password":"***"}}`:                                               "body: is the mask",
 		`{` + url + `,"body_text":"{{x}}"}`:                                                     "body_text: {{x}}",
 		`{` + url + `,"body_form":{"a":"{{x}}"}}`:                                               "body_form.a: {{x}}",
