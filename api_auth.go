@@ -130,7 +130,7 @@ func (g *gate) admit(r *http.Request, pattern string) (*http.Request, error) {
 	if len(g.allow) > 0 && !g.allow.Contain(from) {
 		return r, newProblem(http.StatusForbidden, "address_denied", "this address may not use the API; -allow-ip says which may")
 	}
-	if err := g.guard(r); err != nil {
+	if err := g.guard(r, pattern); err != nil {
 		return r, err
 	}
 	by := &asker{Actor: "local", All: true, Address: from.String(), Action: pattern, Quota: g.quota}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"net"
@@ -23,18 +22,10 @@ func newClosedAPI(t *testing.T, args ...string) (*testAPI, map[string]string) {
 	if err := os.WriteFile(secret, []byte(jwtSecret+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	s, err := readSettings(append([]string{"-db", filepath.Join(dir, "jobs.db"), "-drain-timeout", "2s", "-auth", "required", "-jwt-key", secret,
-		"-jwt-issuer", "https://id.example.com", "-jwt-audience", "teiki", "-open-docs", "false"}, args...), environ())
-	if err != nil {
-		t.Fatal(err)
-	}
-	log := slog.New(slog.DiscardHandler)
-	e, err := startEngine(context.Background(), s, log)
-	if err != nil {
-		t.Fatal(err)
-	}
+	e, s, log := testEngine(t, append([]string{"-auth", "required", "-jwt-key", secret,
+		"-jwt-issuer", "https://id.example.com", "-jwt-audience", "teiki", "-open-docs", "false"}, args...)...)
 	h := newAPI(e, s, log)
+	var err error
 	if h.gate, err = openGate(t.Context(), s, e.store, log, &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1)}); err != nil {
 		t.Fatal(err)
 	}

@@ -51,16 +51,16 @@ var routeScopes = map[string]door.Scopes{
 	"GET /{$}":                                       0,
 }
 
-// isOpenRoute tells whether an operation needs no credential at all: the two that a load balancer asks, and, as configured,
-// the documentation.
+// isProbe tells whether an operation is one of the two that a load balancer asks.
+func isProbe(pattern string) bool { return pattern == "GET /healthz" || pattern == "GET /readyz" }
+
+// isOpenRoute tells whether an operation needs no credential at all: probes, and, as configured, the documentation.
 func isOpenRoute(pattern string, openDocs bool) bool {
 	switch pattern {
-	case "GET /healthz", "GET /readyz":
-		return true
 	case "GET /openapi.json", "GET /{$}":
 		return openDocs
 	}
-	return openDocs && strings.HasPrefix(pattern, "GET /docs")
+	return isProbe(pattern) || openDocs && strings.HasPrefix(pattern, "GET /docs")
 }
 
 // isPage tells whether people open an operation in a browser.
@@ -70,9 +70,11 @@ func isPage(pattern string) bool {
 
 // guard keeps other web pages from using this server through the browser of somebody who can reach it. Requests that would
 // change something must not come from another site (http.CrossOriginProtection). Where there is no access control, no request
-// of another page is answered, and the Host must be this server's: a name that an attacker points here is none.
-func (g *gate) guard(r *http.Request) error {
-	if g.guarded && !g.knownHost(r.Host) || !g.guarded && len(g.hosts) > 0 && !g.listedHost(r.Host) {
+// of another page is answered, and the Host must be this server's: a name that an attacker points here is none. A probe in
+// HTTP/1.0 may come without a Host. That opens nothing: a browser names the host that it thinks it is talking to.
+func (g *gate) guard(r *http.Request, pattern string) error {
+	unknown := g.guarded && !g.knownHost(r.Host) || !g.guarded && len(g.hosts) > 0 && !g.listedHost(r.Host)
+	if unknown && !(r.Host == "" && isProbe(pattern)) {
 		return newProblem(http.StatusMisdirectedRequest, "unknown_host",
 			fmt.Sprintf("this server is not %.100q; use its address, or start it with -allow-host NAME", r.Host))
 	}

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -115,15 +114,9 @@ func TestTenThousandMutations(t *testing.T) {
 // mutated sends a request that need not be one, and gives the answer's status.
 func (a *testAPI) mutated(method, path, body string, headers ...string) int {
 	a.t.Helper()
-	r, err := http.NewRequest(method, a.url+path, strings.NewReader(body))
+	r, err := a.request(method, path, body, headers...)
 	if err != nil {
 		return 400
-	}
-	if body != "" {
-		r.Header.Set("Content-Type", "application/json")
-	}
-	for i := 0; i < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
 	}
 	res, err := http.DefaultTransport.RoundTrip(r)
 	if err != nil {
@@ -173,15 +166,7 @@ func TestRawRequests(t *testing.T) {
 
 // TestSlowConnections is S9 in short: a thousand clients that send a byte now and then are all cut off, and hinder nobody.
 func TestSlowConnections(t *testing.T) {
-	s, err := readSettings([]string{"-db", t.TempDir() + "/jobs.db", "-listen", "127.0.0.1:0"}, environ())
-	if err != nil {
-		t.Fatal(err)
-	}
-	log := slog.New(slog.DiscardHandler)
-	e, err := startEngine(t.Context(), s, log)
-	if err != nil {
-		t.Fatal(err)
-	}
+	e, s, log := testEngine(t)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

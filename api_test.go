@@ -21,7 +21,8 @@ type testAPI struct {
 	engine *engine
 }
 
-func newTestAPI(t testing.TB, args ...string) *testAPI {
+// testEngine starts what is behind the API on a database of its own. The test shuts it down.
+func testEngine(t testing.TB, args ...string) (*engine, *Settings, *slog.Logger) {
 	t.Helper()
 	s, err := readSettings(append([]string{"-db", filepath.Join(t.TempDir(), "jobs.db"), "-drain-timeout", "2s"}, args...), environ())
 	if err != nil {
@@ -32,6 +33,12 @@ func newTestAPI(t testing.TB, args ...string) *testAPI {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return e, s, log
+}
+
+func newTestAPI(t testing.TB, args ...string) *testAPI {
+	t.Helper()
+	e, s, log := testEngine(t, args...)
 	web := httptest.NewServer(newAPI(e, s, log))
 	t.Cleanup(func() {
 		if err := shutdown(web.Config, e, s.DrainTimeout, log); err != nil {
@@ -50,18 +57,27 @@ type answered struct {
 	object map[string]any
 }
 
-// do sends a request; a body makes it JSON unless headers (pairs) say otherwise.
-func (a *testAPI) do(method, path, body string, headers ...string) answered {
-	a.t.Helper()
+// request makes a request; a body makes it JSON unless headers (pairs) say otherwise.
+func (a *testAPI) request(method, path, body string, headers ...string) (*http.Request, error) {
 	r, err := http.NewRequest(method, a.url+path, strings.NewReader(body))
 	if err != nil {
-		a.t.Fatal(err)
+		return nil, err
 	}
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
+	}
+	return r, nil
+}
+
+// do sends a request as request makes it.
+func (a *testAPI) do(method, path, body string, headers ...string) answered {
+	a.t.Helper()
+	r, err := a.request(method, path, body, headers...)
+	if err != nil {
+		a.t.Fatal(err)
 	}
 	res, err := http.DefaultTransport.RoundTrip(r)
 	if err != nil {

@@ -211,10 +211,7 @@ func (e *Executor) load(ctx context.Context, call Dispatch) (*prepared, error) {
 	}
 	if t, ok := e.expected.take(key); ok {
 		if d, err := parseDefinition(t.text); err == nil {
-			p := prepare(t.jobID, d)
-			if !call.Last {
-				e.cache.put(key, p, p.size())
-			}
+			p := e.ready(key, t.jobID, d, !call.Last)
 			return p, p.fault()
 		}
 	}
@@ -230,8 +227,7 @@ func (e *Executor) load(ctx context.Context, call Dispatch) (*prepared, error) {
 		}
 		jobID, d, err := e.cfg.Ledger.Definition(ctx, key.job, key.version)
 		if err == nil {
-			p := prepare(jobID, d)
-			e.cache.put(key, p, p.size())
+			p := e.ready(key, jobID, d, true)
 			return p, p.fault()
 		}
 		last = err
@@ -240,6 +236,15 @@ func (e *Executor) load(ctx context.Context, call Dispatch) (*prepared, error) {
 		}
 	}
 	return nil, fmt.Errorf("version %d of the job can't be read: %w", key.version, last)
+}
+
+// ready prepares the definition of key, and keeps it so for further calls when there will be some.
+func (e *Executor) ready(key versionKey, jobID string, d *Definition, keep bool) *prepared {
+	p := prepare(jobID, d)
+	if keep {
+		e.cache.put(key, p, p.size())
+	}
+	return p
 }
 
 // done counts a call out whose outcome is on disk.

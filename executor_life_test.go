@@ -64,9 +64,7 @@ func TestDrain(t *testing.T) {
 	drained := make(chan struct{})
 	go func() { r.Drain(ctx); close(drained) }()
 	close(quick)
-	for r.Out() > 2 {
-		<-time.After(time.Millisecond)
-	}
+	eventually(t, "the quick call has ended", func() bool { return r.Out() == 2 })
 	expire()
 	select {
 	case <-drained:

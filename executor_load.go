@@ -57,8 +57,7 @@ func (l *loader) load(ctx context.Context, key versionKey) *prepared {
 			return
 		}
 		if definition, err := parseDefinition(d.text); err == nil {
-			d.p = prepare(d.name, definition)
-			l.executor.cache.put(key, d.p, d.p.size())
+			d.p = l.executor.ready(key, d.name, definition, true)
 		}
 	})
 	return d.p

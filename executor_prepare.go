@@ -35,7 +35,6 @@ type prepared struct {
 
 	credentials []string       // what its author wrote out and must not be shown
 	mask        func() masking // of credentials alone
-	secrets     []string       // the names it refers to
 }
 
 type headerTemplate struct {
@@ -43,9 +42,19 @@ type headerTemplate struct {
 	text *template.Template
 }
 
-// compiler collects the faults of a definition's call part, with the JSON path of each field.
+// compiler makes a definition ready, and collects the faults of its call part.
 type compiler struct {
-	p *prepared
+	p       *prepared
+	secrets []secretUse // in the order of the definition, possibly twice
+}
+
+// secretUse is a field, by its JSON path, and the name of a secret that it refers to.
+type secretUse struct{ field, name string }
+
+func (c *compiler) uses(field string, secrets []string) {
+	for _, name := range secrets {
+		c.secrets = append(c.secrets, secretUse{field, name})
+	}
 }
 
 func (c *compiler) fault(field, format string, args ...any) {
@@ -59,14 +68,17 @@ func (c *compiler) text(field, s string) *template.Template {
 		c.fault(field, "%v", err)
 		return nil
 	}
-	c.p.secrets = append(c.p.secrets, t.Secrets()...)
+	c.uses(field, t.Secrets())
 	return t
 }
 
 // prepare makes a definition ready. What is wrong with it is in faults; the rest of it is then not to be used.
-func prepare(jobID string, d *Definition) *prepared {
+func prepare(jobID string, d *Definition) *prepared { return compile(jobID, d).p }
+
+// compile is prepare, for who judges the definition further.
+func compile(jobID string, d *Definition) *compiler {
 	p := &prepared{definition: d, jobID: jobID, zone: time.UTC, method: d.Method}
-	c := &compiler{p}
+	c := &compiler{p: p}
 	if p.method == "" {
 		p.method = http.MethodGet
 	}
@@ -81,7 +93,7 @@ func prepare(jobID string, d *Definition) *prepared {
 	} else {
 		p.target = t
 		if t.text != nil {
-			p.secrets = append(p.secrets, t.text.Secrets()...)
+			c.uses("target_url", t.text.Secrets())
 		}
 	}
 	p.credentials = credentialsOf(d)
@@ -97,9 +109,7 @@ func prepare(jobID string, d *Definition) *prepared {
 	var faults []schedule.Fault
 	p.success, faults = compileSuccess(d.Success)
 	p.faults = append(p.faults, faults...)
-	slices.Sort(p.secrets)
-	p.secrets = slices.Compact(p.secrets)
-	return p
+	return c
 }
 
 // signingField is the JSON path of a signing secret: a single one may be written as a string.
@@ -217,7 +227,7 @@ func (c *compiler) body(d *Definition) {
 			b.fixed = fixed
 		} else {
 			b.json = j
-			c.p.secrets = append(c.p.secrets, j.Secrets()...)
+			c.uses("body", j.Secrets())
 		}
 	case d.BodyText != nil:
 		b.contentType = "text/plain; charset=utf-8"

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"math"
 	"slices"
@@ -39,8 +40,8 @@ var methods = []string{"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS
 // validateCall gives every fault of the call part of a new or changed definition, each with the JSON path of its field. A
 // definition without a fault can be sent, as far as that can be known before the call. The method is checkMethod's.
 func validateCall(d *Definition, env callEnv) []schedule.Fault {
-	p := prepare("job", d)
-	c := &compiler{p}
+	c := compile("job", d)
+	p := c.p
 	c.limits(d)
 	c.retryOn(d)
 	if env.egress != nil && p.target != nil {
@@ -170,24 +171,12 @@ func credentialFields(d *Definition) map[string]string {
 
 // secretsKnown refuses unknown secrets in the field that names them, and signing secrets that can't sign.
 func (c *compiler) secretsKnown(d *Definition, secrets *secret.Source) {
-	if len(c.p.secrets) == 0 && len(d.SigningSecret) == 0 {
-		return // most jobs: no need to read every template again
-	}
-	missing := make(map[string]error)
-	for _, name := range c.p.secrets {
-		if _, err := secrets.Lookup(name); err != nil {
-			missing[name] = err
-		}
-	}
-	for field, text := range templateFields(d) {
-		t, err := template.Parse(text)
-		if err != nil {
-			continue // told already
-		}
-		for _, name := range t.Secrets() {
-			if err := missing[name]; err != nil {
-				c.fault(field, "%v", err)
-			}
+	slices.SortFunc(c.secrets, func(a, b secretUse) int {
+		return cmp.Or(strings.Compare(a.field, b.field), strings.Compare(a.name, b.name))
+	})
+	for _, use := range slices.Compact(c.secrets) {
+		if _, err := secrets.Lookup(use.name); err != nil {
+			c.fault(use.field, "%v", err)
 		}
 	}
 	for i, text := range d.SigningSecret {
@@ -203,31 +192,4 @@ func (c *compiler) secretsKnown(d *Definition, secrets *secret.Source) {
 			c.fault(signingField(d, i), "%v", err)
 		}
 	}
-}
-
-// templateFields are the fields in which placeholders count.
-func templateFields(d *Definition) map[string]string {
-	fields := map[string]string{"target_url": d.TargetURL, "body": string(d.Body)}
-	if d.BodyText != nil {
-		fields["body_text"] = *d.BodyText
-	}
-	for k, v := range d.Headers {
-		fields["headers."+k] = v
-	}
-	for k, v := range d.BodyForm {
-		fields["body_form."+k] = k + v
-	}
-	for i, s := range d.SigningSecret {
-		fields[signingField(d, i)] = s
-	}
-	if a := d.Auth; a != nil {
-		fields["auth.bearer"] = a.Bearer
-		if a.Basic != nil {
-			fields["auth.basic.username"], fields["auth.basic.password"] = a.Basic.Username, a.Basic.Password
-		}
-		if a.OAuth2 != nil {
-			fields["auth.oauth2.client_id"], fields["auth.oauth2.client_secret"] = a.OAuth2.ClientID, a.OAuth2.ClientSecret
-		}
-	}
-	return fields
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -50,6 +51,8 @@ func TestCallFaults(t *testing.T) {
 		`{` + url + `,"headers":{"Authorization":"***"}}`:                                       "headers.Authorization: is the mask",
 		`{` + url + `,"body":{},"body_text":"x"}`:                                               "body_text: is the second body",
 		`{` + url + `,"body":{"a":["{{secret.NONE}}"]}}`:                                        "body: secret",
+		`{` + url + `,"body":["{{secret.NONE}}","{{secret.NONE}}"]}`:                            "body: secret", // once
+		`{` + url + `,"body_form":{"{{secret.NONE}}":"{{secret.NONE}}"}}`:                       "body_form.{{secret.NONE}}: secret",
 		`{` + url + `,"body":{"password":"***"}}`:                                               "body: is the mask",
 		`{` + url + `,"body_text":"{{x}}"}`:                                                     "body_text: {{x}}",
 		`{` + url + `,"body_form":{"a":"{{x}}"}}`:                                               "body_form.a: {{x}}",
@@ -157,6 +160,26 @@ func TestRedact(t *testing.T) {
 	} {
 		if got := redactURL(in); got != want {
 			t.Errorf("%s: %s, want %s", in, got, want)
+		}
+	}
+}
+
+// TestShownText: the audit's text of a definition is that of the redacted one, wherever its one credential is.
+func TestShownText(t *testing.T) {
+	for _, fields := range []string{``, `"headers":{"Accept":"x"}`, `"headers":{"Cookie":"canary"}`, `"body_form":{"token":"canary"}`, `"body":{"pin":"canary"}`,
+		`"target_url":"https://x.test/?sig=canary"`, `"auth":{"bearer":"canary"}`, `"auth":{"bearer":"{{secret.X}}"}`, `"auth":{"basic":{"username":"u","password":"canary"}}`,
+		`"auth":{"oauth2":{"token_url":"https://x.test/t?code=canary"}}`, `"signing_secret":["canary"]`} {
+		d := define(t, `{`+fields+`}`)
+		made, err := textsOf(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := json.Marshal(redact(*d))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := shownText(d, made.definition); err != nil || got != string(want) || strings.Contains(got, "canary") {
+			t.Errorf("%s: %s %v, want %s", fields, got, err, want)
 		}
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"teiki/internal/schedule"
@@ -48,14 +47,8 @@ func hostTag(target string) string {
 // daylight saving near in most zones, so that the tag says what the schedule means and not what today is.
 var tagEpoch = time.Date(2029, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// everyTags remembers the answers of everyUnit: it plans several firings, and lists ask it for every row. It is bounded; when it is
-// full it starts anew.
-var everyTags struct {
-	mu sync.Mutex
-	of map[string]string // by the schedule's text
-}
-
-const maxEveryTags = 20_000
+// everyTags remembers the answers of everyUnit by the schedule's text: it plans several firings, and lists ask it for every row.
+var everyTags = newCache[string, string](4 << 20)
 
 // everyTag is everyUnit, remembered.
 func everyTag(d *Definition) string {
@@ -63,19 +56,11 @@ func everyTag(d *Definition) string {
 		return ""
 	}
 	text := d.scheduleText()
-	everyTags.mu.Lock()
-	unit, known := everyTags.of[text]
-	everyTags.mu.Unlock()
-	if known {
-		return unit
+	unit, known := everyTags.get(text)
+	if !known {
+		unit = everyUnit(d)
+		everyTags.put(text, unit, 200+len(text))
 	}
-	unit = everyUnit(d)
-	everyTags.mu.Lock()
-	defer everyTags.mu.Unlock()
-	if everyTags.of == nil || len(everyTags.of) >= maxEveryTags {
-		everyTags.of = map[string]string{}
-	}
-	everyTags.of[text] = unit
 	return unit
 }
 

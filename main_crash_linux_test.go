@@ -53,12 +53,7 @@ func TestCrashAtEachBoundary(t *testing.T) {
 			}
 			<-time.After(time.Second) // nothing comes after
 			calls := b.target.of("")
-			if err := b.p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-				t.Fatal(err)
-			}
-			if err := b.p.stopped(t); err != nil {
-				t.Error(err)
-			}
+			stopServer(t, b.p)
 			if more := b.target.of(""); len(more) != len(calls) {
 				t.Errorf("calls after the end: %+v", more[len(calls):])
 			}
@@ -205,12 +200,7 @@ func TestSyncBeforeAnswerAndCall(t *testing.T) {
 		p.api.want(201, "POST", "/jobs", fmt.Sprintf(`{"job_id":"j%d","schedule_type":%s,"target_url":"%s/hook","method":"POST"}`, i, when, target.URL))
 	}
 	eventually(t, "calls", func() bool { return len(target.of("")) >= 4 })
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.stopped(t); err != nil {
-		t.Fatal(err)
-	}
+	stopServer(t, p)
 	text, err := os.ReadFile(trace)
 	if err != nil {
 		t.Fatal(err)
@@ -227,7 +217,6 @@ func checkSyncs(t *testing.T, lines []string) (answers, calls int) {
 	opening := map[string]bool{} // by process: an open of the log that has not returned
 	syncing := map[string]int{}  // by process: number of log writes before its sync began
 	writes, synced := 0, 0       // log writes begun, and how many of them a finished sync covers
-	synced1 := 0                 // what the former answer or call relied on
 	for _, line := range lines {
 		pid, call, _ := strings.Cut(strings.TrimSpace(line), " ")
 		call = strings.TrimSpace(call)
@@ -264,10 +253,9 @@ func checkSyncs(t *testing.T, lines []string) (answers, calls int) {
 			if writes == 0 || synced < writes {
 				t.Errorf("%d writes to the log, %d of them synced, before %s", writes, synced, call)
 			}
-			synced1 = synced
 		}
 	}
-	if synced1 == 0 {
+	if synced == 0 {
 		t.Error("no sync was seen")
 	}
 	return answers, calls

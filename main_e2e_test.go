@@ -82,16 +82,21 @@ func (p *serverProcess) stopped(t *testing.T) error {
 	}
 }
 
+// stopServer drains the server and wants exit code 0.
+func stopServer(t *testing.T, p *serverProcess) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.stopped(t); err != nil {
+		t.Errorf("the server did not end well: %v", err)
+	}
+}
+
 // TestEndToEnd walks through the life of a server: jobs over the API, calls at a real target, kill -9, another start on the same
 // database, a second server that is refused, SIGTERM that drains.
 func TestEndToEnd(t *testing.T) {
-	dir := t.TempDir()
-	bin, db := filepath.Join(dir, "teiki"), filepath.Join(dir, "jobs.db")
-	build := exec.Command("go", "build", "-o", bin, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+	bin, db := buildBinary(t), filepath.Join(t.TempDir(), "jobs.db")
 	var ticks, repeats atomic.Int64
 	slowBegan, slowKeys := make(chan string, 10), make(chan string, 10)
 	release := make(chan struct{})
@@ -135,7 +140,7 @@ func TestEndToEnd(t *testing.T) {
 	if out, err := second.CombinedOutput(); err == nil || !strings.Contains(string(out), "another teiki") {
 		t.Errorf("a second server on the same database: %v, %s", err, out)
 	}
-	busy := exec.CommandContext(t.Context(), bin, "-listen", strings.TrimPrefix(p.api.url, "http://"), "-db", filepath.Join(dir, "other.db"))
+	busy := exec.CommandContext(t.Context(), bin, "-listen", strings.TrimPrefix(p.api.url, "http://"), "-db", filepath.Join(t.TempDir(), "other.db"))
 	if out, err := busy.CombinedOutput(); err == nil || !strings.Contains(string(out), "-listen") {
 		t.Errorf("a second server on the same port: %v, %s", err, out)
 	}
@@ -188,11 +193,6 @@ func TestEndToEnd(t *testing.T) {
 
 // A second signal does not wait for the drain.
 func TestSecondSignal(t *testing.T) {
-	dir := t.TempDir()
-	bin := filepath.Join(dir, "teiki")
-	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
 	began := make(chan struct{})
 	ctx, cancel := context.WithCancel(t.Context())
 	target := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -204,7 +204,7 @@ func TestSecondSignal(t *testing.T) {
 	}))
 	defer target.Close()
 	defer cancel()
-	p := startBinary(t, bin, filepath.Join(dir, "jobs.db"), "-drain-timeout", "1h")
+	p := startBinary(t, buildBinary(t), filepath.Join(t.TempDir(), "jobs.db"), "-drain-timeout", "1h")
 	p.api.want(201, "POST", "/jobs", `{"job_id":"hang","schedule_type":"cron","cron":"0 0 1 1 *","target_url":"`+target.URL+`","timeout_sec":3600}`)
 	p.api.want(202, "POST", "/jobs/hang/run", "")
 	<-began

@@ -51,28 +51,30 @@ func keyCommand(ctx context.Context, args []string, env environment) error {
 	} else if flags.NArg() > 0 {
 		return usage("key %s takes no argument %q", action, flags.Arg(0))
 	}
-	var k *Key // what is wrong with the command line is told before any file is touched
-	var text string
-	var err error
+	var act func(ring *keyring) error // what is wrong with the command line is told before any file is touched
 	switch action {
 	case "create":
 		req.Scopes, req.AllowIP = splitList(scopes), splitList(nets)
+		var err error
 		if req.ExpiresAt, err = expiry(expires, time.Now()); err != nil {
 			return err
 		}
-		var faults []Fault
-		if k, text, faults = newKey(req, time.Now()); len(faults) > 0 {
+		k, text, faults := newKey(req, time.Now())
+		if len(faults) > 0 {
 			lines := make([]string, len(faults))
 			for i, f := range faults {
 				lines[i] = "-" + strings.ReplaceAll(f.Field, "_", "-") + ": " + f.Detail
 			}
 			return usage("%s", strings.Join(lines, "\n"))
 		}
+		act = func(ring *keyring) error { return createKey(ctx, ring, k, text, env) }
 	case "revoke":
 		if prefix == "" {
 			return usage("key revoke needs the prefix of a key; teiki key list shows them")
 		}
+		act = func(ring *keyring) error { return revokeKey(ctx, ring, prefix, env) }
 	case "list":
+		act = func(ring *keyring) error { return printKeys(ctx, ring, env) }
 	default:
 		return usage("there is no key %q; there are create, list and revoke", action)
 	}
@@ -81,24 +83,26 @@ func keyCommand(ctx context.Context, args []string, env environment) error {
 		return err
 	}
 	defer ring.Close()
-	switch action {
-	case "create":
-		if err := ring.Create(ctx, k); err != nil {
-			return err
-		}
-		fmt.Fprintf(env.stderr, "key %s of %s (%s): it is shown this once and cannot be read again\n", k.Prefix, k.Owner, k.Scopes)
-		fmt.Fprintln(env.stdout, text) // alone, so that a script can take it
-		return nil
-	case "revoke":
-		if err := ring.Revoke(ctx, strings.TrimPrefix(prefix, "teiki_")); errors.Is(err, errNotFound) {
-			return fmt.Errorf("there is no valid key %q; teiki key list shows them", prefix)
-		} else if err != nil {
-			return err
-		}
-		fmt.Fprintf(env.stdout, "key %s is revoked\n", prefix)
-		return nil
+	return act(ring)
+}
+
+func createKey(ctx context.Context, ring *keyring, k *Key, text string, env environment) error {
+	if err := ring.Create(ctx, k); err != nil {
+		return err
 	}
-	return printKeys(ctx, ring, env)
+	fmt.Fprintf(env.stderr, "key %s of %s (%s): it is shown this once and cannot be read again\n", k.Prefix, k.Owner, k.Scopes)
+	fmt.Fprintln(env.stdout, text) // alone, so that a script can take it
+	return nil
+}
+
+func revokeKey(ctx context.Context, ring *keyring, prefix string, env environment) error {
+	if err := ring.Revoke(ctx, strings.TrimPrefix(prefix, "teiki_")); errors.Is(err, errNotFound) {
+		return fmt.Errorf("there is no valid key %q; teiki key list shows them", prefix)
+	} else if err != nil {
+		return err
+	}
+	fmt.Fprintf(env.stdout, "key %s is revoked\n", prefix)
+	return nil
 }
 
 func splitList(s string) []string {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -76,16 +77,6 @@ func TestServerLockedOut(t *testing.T) {
 	quietLog(t, p.lines(), 1)
 	soundAfter(t, bin, db, target.of(""))
 	t.Logf("locked for %s", released.Sub(locked).Round(time.Millisecond))
-}
-
-func stopServer(t *testing.T, p *serverProcess) {
-	t.Helper()
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.stopped(t); err != nil {
-		t.Errorf("the server did not end well: %v", err)
-	}
 }
 
 // TestServerDiskFull fills the disk under a server that fires: a tmpfs of 16 MB where one may be mounted, else a limit on the size
@@ -197,13 +188,10 @@ func serverDiskFull(t *testing.T, dir string, fill, free func(p *serverProcess))
 func TestServerRefuses(t *testing.T) {
 	t.Parallel()
 	bin := buildBinary(t)
-	content := func() []byte {
-		b, err := os.ReadFile(closedDatabase(t, 200))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
-	}()
+	content, err := os.ReadFile(closedDatabase(t, 200))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name, why string
 		change    func(b []byte) []byte
@@ -230,8 +218,8 @@ func TestServerRefuses(t *testing.T) {
 			if err := os.WriteFile(self, program, 0o755); err != nil {
 				t.Fatal(err)
 			}
-			bytes := c.change([]byte(string(content)))
-			if err := os.WriteFile(path, bytes, c.mode); err != nil {
+			before := c.change(slices.Clone(content))
+			if err := os.WriteFile(path, before, c.mode); err != nil {
 				t.Fatal(err)
 			}
 			cmd := exec.CommandContext(t.Context(), self, "-listen", "127.0.0.1:0", "-db", path)
@@ -249,7 +237,7 @@ func TestServerRefuses(t *testing.T) {
 				t.Errorf("%v after %s: %s, want %q and the path", err, time.Since(began), out, c.why)
 			}
 			after, err := os.ReadFile(path)
-			if err != nil || sha256.Sum256(after) != sha256.Sum256(bytes) {
+			if err != nil || sha256.Sum256(after) != sha256.Sum256(before) {
 				t.Errorf("the file has changed: %v", err)
 			}
 		})

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -80,15 +79,6 @@ func TestZoneData(t *testing.T) {
 		t.Setenv("ZONEINFO", filepath.Join(dir, fmt.Sprint(i)))
 		return startBinary(t, bin, db)
 	}
-	stop := func(p *serverProcess) {
-		t.Helper()
-		if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-			t.Fatal(err)
-		}
-		if err := p.stopped(t); err != nil {
-			t.Fatal(err)
-		}
-	}
 	verify := func(i, former int) {
 		t.Helper()
 		cmd := exec.Command(bin, "verify", "-json", "-db", db)
@@ -125,7 +115,7 @@ func TestZoneData(t *testing.T) {
 	create(p, "held", daily(local(soon, 9)))
 	p.api.want(200, "POST", "/jobs/held/pause", "")
 	eventually(t, "the first calls", func() bool { return len(calls("daily")) == 1 && len(calls("date")) == 1 })
-	stop(p)
+	stopServer(t, p)
 	verify(0, 0)
 
 	p = start(1) // the local clock goes back by an hour
@@ -143,7 +133,7 @@ func TestZoneData(t *testing.T) {
 	}
 	create(p, "ahead", daily(local(time.Now().Add(2*time.Hour+2*time.Second), 8))) // in two hours; with the clock two hours on, in two seconds
 	<-time.After(2500 * time.Millisecond)
-	stop(p)
+	stopServer(t, p)
 	verify(1, 1) // the daily job's row is one that this data would not have planned
 
 	p = start(2) // and forward by two
@@ -152,7 +142,7 @@ func TestZoneData(t *testing.T) {
 	if got := p.api.want(200, "GET", "/ledger", ""); got.object["differences"] == nil || len(got.object["differences"].([]any)) > 0 {
 		t.Errorf("GET /ledger: %s", got.text)
 	}
-	stop(p)
+	stopServer(t, p)
 	for i := range 3 {
 		verify(i, 1)
 	}

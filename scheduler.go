@@ -204,14 +204,13 @@ func (s *Scheduler) handle(ctx context.Context, ev event) {
 	}
 	switch ev.kind {
 	case jobChanged:
-		known := e != nil
-		if !known {
+		if e == nil {
 			e = &entry{job: ev.job, index: -1}
 			s.jobs[ev.job] = e
-		}
-		if ev.timer != nil && !known {
-			s.fill(e, *ev.timer)
-			return
+			if ev.timer != nil {
+				s.fill(e, *ev.timer)
+				return
+			}
 		}
 		s.load(ctx, e)
 	case jobLoaded:

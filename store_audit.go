@@ -1,12 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"database/sql/driver"
 	"encoding/json"
 	"fmt"
-	"maps"
+	"reflect"
 	"strings"
 	"time"
 )
@@ -74,8 +73,7 @@ func redactedText(j *Job) (string, error) {
 // shownText is d, whose text is given, without its literal credentials.
 func shownText(d *Definition, text string) (string, error) {
 	r := redact(*d)
-	if r.TargetURL == d.TargetURL && maps.Equal(r.Headers, d.Headers) && maps.Equal(r.BodyForm, d.BodyForm) && bytes.Equal(r.Body, d.Body) &&
-		r.Auth == nil && len(r.SigningSecret) == 0 {
+	if reflect.DeepEqual(r, *d) {
 		return text, nil // nothing was redacted
 	}
 	b, err := json.Marshal(r)

@@ -11,7 +11,7 @@ const (
 	// sweepTime is how long one change deletes, so that a claim behind it hardly waits; its commit takes about as long.
 	sweepTime  = 500 * time.Microsecond
 	sweepBatch = 16  // rows deleted between two looks at the clock
-	sweepJobs  = 100 // jobs looked at in one read
+	sweepRead  = 100 // jobs looked at in one read
 	// sweepShare bounds the share of the time that looking takes: after each read it rests so many times as long.
 	sweepShare = 4
 	// keepDeleted is how long a deleted job without runs stays, at least: the ledger of that time still has its plan.
@@ -198,7 +198,7 @@ var prunableQuery = `SELECT id, coalesce(deleted_at, 0), ` + ownLimit("keep_runs
 
 // prunable looks at the next jobs after a key and finds those with something to delete; last is 0 when no job is left.
 func (s *Store) prunable(ctx context.Context, after int64, now instant) (work []prune, last int64, err error) {
-	rows, err := s.read.QueryContext(ctx, prunableQuery, after, sweepJobs)
+	rows, err := s.read.QueryContext(ctx, prunableQuery, after, sweepRead)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"sync"
 
 	"teiki/internal/schedule"
@@ -29,8 +28,7 @@ func (r *Reader) Timers(ctx context.Context, each func(Timer) error) error {
 	if err != nil {
 		return err
 	}
-	type pause struct{ until instant }
-	paused := map[int64]pause{}
+	paused := map[int64]instant{} // until when, 0 = without end
 	rows, err := snapshot.QueryContext(ctx, "SELECT job, coalesce(until_at, 0) FROM pauses WHERE resumed_at IS NULL")
 	if err != nil {
 		return err
@@ -38,11 +36,11 @@ func (r *Reader) Timers(ctx context.Context, each func(Timer) error) error {
 	defer rows.Close()
 	for rows.Next() {
 		var job int64
-		var p pause
-		if err := rows.Scan(&job, &p.until); err != nil {
+		var until instant
+		if err := rows.Scan(&job, &until); err != nil {
 			return err
 		}
-		paused[job] = p
+		paused[job] = until
 	}
 	if err := rows.Err(); err != nil {
 		return err
@@ -62,8 +60,7 @@ func (r *Reader) Timers(ctx context.Context, each func(Timer) error) error {
 		if deleted && len(t.Open) == 0 {
 			continue
 		}
-		p, ok := paused[t.Job]
-		t.Paused, t.PauseUntil = ok, p.until
+		t.PauseUntil, t.Paused = paused[t.Job]
 		if err := each(t); err != nil {
 			return err
 		}
@@ -146,20 +143,8 @@ type planKey struct {
 
 // Definition reads the definition that a run was made under; see ledger. errNotFound when retention has removed it.
 func (r *Reader) Definition(ctx context.Context, job int64, version int) (string, *Definition, error) {
-	var p Plan
-	var text, timing string
-	var anchor instant
-	err := r.version.QueryRowContext(ctx, job, version).Scan(&p.JobID, &p.Owner, &text, &timing, &anchor)
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", nil, errNotFound
-	}
-	if err != nil {
-		return "", nil, err
-	}
-	if p.Definition, err = parseDefinition(text); err != nil {
-		return "", nil, fmt.Errorf("job %s, version %d: %w", p.JobID, version, err)
-	}
-	return p.JobID, p.Definition, nil
+	p, _, _, err := r.readVersion(ctx, job, version)
+	return p.JobID, p.Definition, err
 }
 
 // definitionsQuery reads the present versions of a JSON list of jobs.
@@ -168,13 +153,15 @@ const definitionsQuery = "SELECT j.id, j.version, j.job_id, j.definition FROM js
 // Definitions reads many present versions; see ledger.
 func (r *Reader) Definitions(ctx context.Context, keys []versionKey) (names, texts []string, err error) {
 	at := make(map[versionKey]int, len(keys))
-	list := []byte{'['}
+	jobs := make([]int64, len(keys))
 	for i, k := range keys {
-		at[k] = i
-		list = append(strconv.AppendInt(list, k.job, 10), ',')
+		at[k], jobs[i] = i, k.job
 	}
-	list[len(list)-1] = ']'
-	rows, err := r.definitions.QueryContext(ctx, string(list))
+	ids, err := json.Marshal(jobs)
+	if err != nil {
+		return nil, nil, err
+	}
+	rows, err := r.definitions.QueryContext(ctx, string(ids))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -233,18 +220,9 @@ func (r *Reader) Plan(ctx context.Context, job int64, version int) (*Plan, error
 	if p != nil {
 		return p, nil
 	}
-	var text, timing string
-	var anchor instant
-	p = new(Plan)
-	err := r.version.QueryRowContext(ctx, job, version).Scan(&p.JobID, &p.Owner, &text, &timing, &anchor)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, errNotFound
-	}
+	p, timing, anchor, err := r.readVersion(ctx, job, version)
 	if err != nil {
 		return nil, err
-	}
-	if p.Definition, err = parseDefinition(text); err != nil {
-		return nil, fmt.Errorf("job %s, version %d: %w", p.JobID, version, err)
 	}
 	// Zone data that lost a zone can break it: what the version did must be shown all the same.
 	if p.Schedule, err = parseSchedule(timing, anchor); err != nil {
@@ -257,4 +235,21 @@ func (r *Reader) Plan(ctx context.Context, job int64, version int) (*Plan, error
 	}
 	r.cached.of[key] = p
 	return p, nil
+}
+
+// readVersion reads one version of a job: the plan without its schedule, and the text and the anchor of that.
+func (r *Reader) readVersion(ctx context.Context, job int64, version int) (p *Plan, timing string, anchor instant, err error) {
+	p = new(Plan)
+	var text string
+	err = r.version.QueryRowContext(ctx, job, version).Scan(&p.JobID, &p.Owner, &text, &timing, &anchor)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = errNotFound
+	}
+	if err != nil {
+		return p, "", 0, err
+	}
+	if p.Definition, err = parseDefinition(text); err != nil {
+		err = fmt.Errorf("job %s, version %d: %w", p.JobID, version, err)
+	}
+	return p, timing, anchor, err
 }
