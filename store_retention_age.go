@@ -80,10 +80,10 @@ func (s *Store) sweepAged(ctx context.Context, now instant, c *agedCursor) (dele
 // created is when a run's row was made, to the millisecond.
 func (r agedRun) created() instant { return instant(r.id>>20) * 1000 }
 
-// agedNext tells when the first run after a key was made; now when there is none.
+// agedNext tells when the first run after a key was made; now when there is none but the newest, which stays.
 func (s *Store) agedNext(ctx context.Context, after int64) (instant, error) {
 	var id int64
-	err := s.read.QueryRowContext(ctx, "SELECT coalesce(min(id), 0) FROM runs WHERE id > ?", after).Scan(&id)
+	err := s.read.QueryRowContext(ctx, "SELECT coalesce(min(id), 0) FROM runs WHERE id > ? AND id < (SELECT max(id) FROM runs)", after).Scan(&id)
 	if id == 0 {
 		return s.now(), err
 	}
