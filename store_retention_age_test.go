@@ -174,8 +174,12 @@ func TestAgedByHand(t *testing.T) {
 	*now = noon.Add(time.Hour)
 	open := fire(t, s, Running, "a")
 	live(t, s, now, noon.Add(2*time.Hour), "a", "z")
+	*now = noon.Add(125 * time.Minute)
+	var c agedCursor
+	passByAge(t, s, *now, &c, 5+6)
+	wantPruned(t, s, "a", noon.Add(50*time.Minute))
 	*now = noon.Add(150 * time.Minute)
-	first, second := runsOf(t, s, "a")[0].ID, runsOf(t, s, "a")[1].ID
+	first, second := runsOf(t, s, "a")[1].ID, runsOf(t, s, "a")[2].ID // after the open one
 	byHand := []*Run{must(s.RunNow(t.Context(), "a")), must(s.RerunRun(t.Context(), first))}
 	again, err := s.Backfill(t.Context(), "a", BackfillRequest{From: noon.Add(15 * time.Minute), To: noon.Add(35 * time.Minute), All: true})
 	if err != nil || len(again) != 2 {
@@ -185,8 +189,7 @@ func TestAgedByHand(t *testing.T) {
 		must(s.CancelRun(t.Context(), r.ID))
 	}
 	waiting := must(s.RerunRun(t.Context(), second))
-	var c agedCursor
-	passByAge(t, s, *now, &c, 7+8)
+	passByAge(t, s, *now, &c, 2+2)
 	wantRows(t, s, map[string]int{"a": 1 + 4 + 5, "z": 4})
 	wantPruned(t, s, "a", noon.Add(80*time.Minute))
 	passOverJobs(t, s, *now, 0)
@@ -206,7 +209,7 @@ func TestAgedByHand(t *testing.T) {
 
 // TestAgedRanges: a row for many firings goes when the last of them is old, and the ledger starts after that.
 func TestAgedRanges(t *testing.T) {
-	s, now := ageing(t, "a", "b")
+	s, now := ageing(t, "a", "b", "c")
 	*now = noon.Add(45 * time.Minute)
 	rangeTo := func(id string, count int) {
 		j := mustJob(t, s, id)
@@ -219,19 +222,21 @@ func TestAgedRanges(t *testing.T) {
 	}
 	rangeTo("a", 4) // up to 12:40
 	rangeTo("b", 8) // up to 13:20: the clock has been set back since
+	rangeTo("c", 4)
 	var c agedCursor
-	live(t, s, now, noon.Add(100*time.Minute), "a", "b")
+	live(t, s, now, noon.Add(100*time.Minute), "a", "b", "c")
 	passByAge(t, s, *now, &c, 0) // made too late
-	live(t, s, now, noon.Add(110*time.Minute), "a", "b")
-	passByAge(t, s, *now, &c, 1)
+	live(t, s, now, noon.Add(110*time.Minute), "a", "b", "c")
+	passByAge(t, s, *now, &c, 2)
 	passOverJobs(t, s, *now, 0)
-	wantRows(t, s, map[string]int{"a": 7, "b": 1 + 3})
+	wantRows(t, s, map[string]int{"a": 7, "b": 1 + 3, "c": 7})
 	wantPruned(t, s, "a", noon.Add(40*time.Minute))
 	wantPruned(t, s, "b", 0)
-	live(t, s, now, noon.Add(140*time.Minute), "a", "b")
-	passByAge(t, s, *now, &c, 3)
+	wantPruned(t, s, "c", noon.Add(40*time.Minute))
+	live(t, s, now, noon.Add(140*time.Minute), "a", "b", "c")
+	passByAge(t, s, *now, &c, 3+3)
 	passOverJobs(t, s, *now, 1)
-	wantRows(t, s, map[string]int{"a": 7, "b": 6})
+	wantRows(t, s, map[string]int{"a": 7, "b": 6, "c": 7})
 	wantPruned(t, s, "b", noon.Add(80*time.Minute))
 }
 
