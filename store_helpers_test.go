@@ -60,6 +60,24 @@ func mustCreate(t testing.TB, s *Store, jobID string, d *Definition, at instant)
 	return j
 }
 
+// mustJob reads a living job.
+func mustJob(t *testing.T, s *Store, id string) *Job {
+	t.Helper()
+	j, err := s.Job(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j
+}
+
+// redefine makes d the job's definition.
+func redefine(t *testing.T, s *Store, id string, d *Definition) {
+	t.Helper()
+	if _, err := s.UpdateJob(t.Context(), id, func(*Job) (*Definition, error) { return d, nil }); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // claimAll commits claims and waits.
 func claimAll(s ledger, claims ...Claim) (held []bool, err error) {
 	done := make(chan struct{})

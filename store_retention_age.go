@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -23,15 +24,9 @@ const (
 // agedCursor is how far the pass by age has come. It lives in memory: a new process looks once more at what jobs keep longer.
 type agedCursor struct {
 	pace
-	due   time.Time         // when there is something to do next
-	after int64             // runs.id: the rows up to it are gone, or left to the pass over the jobs
-	jobs  map[int64]agedJob // of the rows seen last
-}
-
-// agedJob is what a version of a job says about the age of its runs.
-type agedJob struct {
-	version int64
-	own     bool // it has a limit of its own
+	due   time.Time       // when there is something to do next
+	after int64           // runs.id: the rows up to it are gone, or left to the pass over the jobs
+	jobs  map[int64]int64 // jobs of the rows seen last that have no limit of their own, and their versions
 }
 
 // agedRun is a row that may be deleted.
@@ -85,10 +80,10 @@ func (s *Store) sweepAged(ctx context.Context, now instant, c *agedCursor) (dele
 // created is when a run's row was made, to the millisecond.
 func (r agedRun) created() instant { return instant(r.id>>20) * 1000 }
 
-// agedNext tells when the first run after a key was made; now when there is none.
+// agedNext tells when the first run after a key was made; now when there is none but the newest, which stays.
 func (s *Store) agedNext(ctx context.Context, after int64) (instant, error) {
 	var id int64
-	err := s.read.QueryRowContext(ctx, "SELECT coalesce(min(id), 0) FROM runs WHERE id > ?", after).Scan(&id)
+	err := s.read.QueryRowContext(ctx, "SELECT coalesce(min(id), 0) FROM runs WHERE id > ? AND id < (SELECT max(id) FROM runs)", after).Scan(&id)
 	if id == 0 {
 		return s.now(), err
 	}
@@ -99,7 +94,7 @@ func (s *Store) agedNext(ctx context.Context, after int64) (instant, error) {
 // at, 0 when none is left. The newest run of all stays: keys are given out above it, and one must not be used twice.
 func (s *Store) agedRuns(ctx context.Context, c *agedCursor, limit instant) (runs []agedRun, last int64, err error) {
 	if c.jobs == nil || len(c.jobs) > agedJobs {
-		c.jobs = map[int64]agedJob{}
+		c.jobs = map[int64]int64{}
 	}
 	rows, err := s.read.QueryContext(ctx, `SELECT id, job, CASE serial WHEN 0 THEN coalesce(scheduled_until, scheduled_at) ELSE 0 END,
 		finished_at IS NOT NULL AND coalesce(scheduled_until, scheduled_at) <= ?1
@@ -137,7 +132,7 @@ func (s *Store) agedRuns(ctx context.Context, c *agedCursor, limit instant) (run
 	kept := runs[:0]
 	next = false
 	for _, r := range runs {
-		if j, ok := c.jobs[r.job]; !ok || j.own {
+		if _, ok := c.jobs[r.job]; !ok {
 			next = false
 			continue
 		}
@@ -147,28 +142,29 @@ func (s *Store) agedRuns(ctx context.Context, c *agedCursor, limit instant) (run
 	return kept, last, nil
 }
 
-// lookUpAged reads what the given jobs say about the age of their runs.
+// lookUpAged remembers those of the given jobs that have no limit of their own. Only these: that such a job has got one is found
+// before anything is deleted, by its version; that another has lost its own would never be found.
 func (s *Store) lookUpAged(ctx context.Context, c *agedCursor, jobs []int64) error {
 	if len(jobs) == 0 {
 		return nil
 	}
-	list, err := json.Marshal(jobs)
+	slices.Sort(jobs)
+	list, err := json.Marshal(slices.Compact(jobs))
 	if err != nil {
 		return err
 	}
-	rows, err := s.read.QueryContext(ctx, `SELECT j.id, j.version, `+ownLimit("keep_runs_sec")+` IS NOT NULL
-		FROM json_each(?) e JOIN jobs j ON j.id = e.value`, string(list))
+	rows, err := s.read.QueryContext(ctx, `SELECT j.id, j.version
+		FROM json_each(?) e JOIN jobs j ON j.id = e.value WHERE `+ownLimit("keep_runs_sec")+` IS NULL`, string(list))
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var id int64
-		var j agedJob
-		if err := rows.Scan(&id, &j.version, &j.own); err != nil {
+		var id, version int64
+		if err := rows.Scan(&id, &version); err != nil {
 			return err
 		}
-		c.jobs[id] = j
+		c.jobs[id] = version
 	}
 	return rows.Err()
 }
@@ -192,7 +188,7 @@ func (a *agedStatements) prepare(conn any, h *hotStatements) (err error) {
 
 // pruneAged deletes from the start of runs until its time is over, and tells how many it is done with and how many rows are
 // gone. The rows of a job that has changed since it was looked up stay, and the job is forgotten.
-func (t *tx) pruneAged(runs []agedRun, jobs map[int64]agedJob, until time.Time) (done, deleted int, err error) {
+func (t *tx) pruneAged(runs []agedRun, jobs map[int64]int64, until time.Time) (done, deleted int, err error) {
 	err = t.s.conn.Raw(func(c any) error {
 		if err := t.s.aged.prepare(c, t.s.hot); err != nil {
 			return err
@@ -213,7 +209,7 @@ func (t *tx) pruneAged(runs []agedRun, jobs map[int64]agedJob, until time.Time) 
 }
 
 // pruneBatch deletes runs, after their jobs' ledgers have been told to start later.
-func (t *tx) pruneBatch(runs []agedRun, jobs map[int64]agedJob) (deleted int, err error) {
+func (t *tx) pruneBatch(runs []agedRun, jobs map[int64]int64) (deleted int, err error) {
 	h := t.s.hot
 	ends := make(map[int64]instant, len(runs))
 	for _, r := range runs {
@@ -224,7 +220,7 @@ func (t *tx) pruneBatch(runs []agedRun, jobs map[int64]agedJob) (deleted int, er
 		if !ok || end < 0 {
 			continue // done
 		}
-		if n, err := h.run(t.s.aged.move, h.set(int64(end), r.job, jobs[r.job].version)); err != nil {
+		if n, err := h.run(t.s.aged.move, h.set(int64(end), r.job, jobs[r.job])); err != nil {
 			return deleted, err
 		} else if n == 0 {
 			delete(ends, r.job)
