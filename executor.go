@@ -209,9 +209,11 @@ func (e *Executor) load(ctx context.Context, call Dispatch) (*prepared, error) {
 	if p, ok := e.cache.get(key); ok {
 		return p, p.fault()
 	}
-	if t, ok := e.expected.take(key); ok {
-		if d, err := parseDefinition(t.text); err == nil {
-			p := e.ready(key, t.jobID, d, !call.Last)
+	if n, ok := e.expected.take(key); ok {
+		if p := n.prepared(); p != nil {
+			if !call.Last {
+				e.keep(key, p)
+			}
 			return p, p.fault()
 		}
 	}
@@ -227,7 +229,8 @@ func (e *Executor) load(ctx context.Context, call Dispatch) (*prepared, error) {
 		}
 		jobID, d, err := e.cfg.Ledger.Definition(ctx, key.job, key.version)
 		if err == nil {
-			p := e.ready(key, jobID, d, true)
+			p := prepare(jobID, d)
+			e.keep(key, p)
 			return p, p.fault()
 		}
 		last = err
@@ -238,14 +241,8 @@ func (e *Executor) load(ctx context.Context, call Dispatch) (*prepared, error) {
 	return nil, fmt.Errorf("version %d of the job can't be read: %w", key.version, last)
 }
 
-// ready prepares the definition of key, and keeps it so for further calls when there will be some.
-func (e *Executor) ready(key versionKey, jobID string, d *Definition, keep bool) *prepared {
-	p := prepare(jobID, d)
-	if keep {
-		e.cache.put(key, p, p.size())
-	}
-	return p
-}
+// keep keeps p at hand for further calls.
+func (e *Executor) keep(key versionKey, p *prepared) { e.cache.put(key, p, p.size()) }
 
 // done counts a call out whose outcome is on disk.
 func (e *Executor) done() {

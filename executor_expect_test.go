@@ -17,6 +17,7 @@ func TestExpected(t *testing.T) {
 		}
 		key := versionKey{7, 2}
 		near := []ScheduleText{{Job: 7, Version: 2, JobID: "seven", Definition: text}, {Job: 8, Version: 1, JobID: "long"}}
+		other := []ScheduleText{{Job: 9, Version: 1, Definition: text}}
 		e.Expect(near)
 		if p, err := e.load(t.Context(), Dispatch{Job: 7, Version: 2}); err != nil || p.jobID != "seven" { // the ledger would wait for ever
 			t.Fatal(p, err)
@@ -30,16 +31,16 @@ func TestExpected(t *testing.T) {
 
 		e.Expect(near)
 		e.Expect(near) // the same again takes no more room
-		if got, want := e.expected.young.size, (definitionText{"seven", text}).size(); got != want {
-			t.Errorf("%d bytes, want %d", got, want)
+		if n := e.expected.young.of[key]; n.p == nil || e.expected.young.size != n.size() {
+			t.Errorf("%d bytes for %+v of %d", e.expected.young.size, n, n.size())
 		}
 		time.Sleep(expectedFor + time.Second)
-		e.Expect(nil)
+		e.Expect(other)
 		if _, ok := e.expected.old.of[key]; !ok {
 			t.Error("forgotten too early")
 		}
 		time.Sleep(expectedFor + time.Second)
-		e.Expect(nil)
+		e.Expect(other)
 		if _, ok := e.expected.take(key); ok {
 			t.Error("never forgotten")
 		}
@@ -50,6 +51,25 @@ func TestExpected(t *testing.T) {
 		}
 		if n := len(e.expected.young.of); n == 0 || n*(1<<20) > expectedBytes {
 			t.Errorf("%d MiB are kept", n)
+		}
+
+		e.expected.young = generation{}
+		many := make([]ScheduleText, expectedBytes/1000)
+		for i := range many {
+			many[i] = ScheduleText{Job: int64(i), Version: 1, Definition: text}
+		}
+		e.Expect(many)
+		texts := 0
+		for _, n := range e.expected.young.of {
+			if n.p == nil {
+				texts++
+			}
+		}
+		if texts == 0 || texts == len(e.expected.young.of) || e.expected.young.size > expectedBytes {
+			t.Errorf("%d of %d definitions wait as text, %d bytes", texts, len(e.expected.young.of), e.expected.young.size)
+		}
+		if p, err := e.load(t.Context(), Dispatch{Job: int64(len(many) - 1), Version: 1}); err != nil || p == nil {
+			t.Error(p, err)
 		}
 		e.Drain(t.Context())
 	})

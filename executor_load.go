@@ -57,7 +57,8 @@ func (l *loader) load(ctx context.Context, key versionKey) *prepared {
 			return
 		}
 		if definition, err := parseDefinition(d.text); err == nil {
-			d.p = l.executor.ready(key, d.name, definition, true)
+			d.p = prepare(d.name, definition)
+			l.executor.keep(key, d.p)
 		}
 	})
 	return d.p

@@ -92,7 +92,7 @@ func tuneGC(jobs int64) {
 	if jobs < many {
 		debug.SetGCPercent(300)
 	} else {
-		debug.SetGCPercent(150)
+		debug.SetGCPercent(250)
 	}
 }
 
