@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"encoding/json"
+	"math/big"
 	"strings"
 	"testing"
 	"time"
@@ -167,4 +168,33 @@ func TestBoundsInGap(t *testing.T) {
 	wantFirings(t, mustParse(t, src), "2026-03-01T00:00:00Z", "2026-03-29T03:30:00+02:00", "2026-03-29T04:30:00+02:00")
 	src.Interval = json.RawMessage(`{"hours":1,"start_date":"2026-10-25 02:30:00"}`)
 	wantFirings(t, mustParse(t, src), "2026-03-01T00:00:00Z", "2026-10-25T02:30:00+02:00", "2026-10-25T02:30:00+01:00")
+}
+
+// TestShortNumber: what is read without exact arithmetic is exactly what that would make of it.
+func TestShortNumber(t *testing.T) {
+	short := 0
+	for _, text := range []string{"0", "1", "007", "12.5", "0.000001", "999999.999999", "1000000", "0.0000001", "1e3", "1E-2", "-1", "-0", "12.", ".5", "1.-5", "1.2.3", "", "٣"} {
+		got, ok := shortNumber([]byte(text))
+		n, fault := parseNumber([]byte(text))
+		if !ok {
+			continue
+		}
+		if short++; fault != "" && json.Valid([]byte(text)) || fault == "" && n.Cmp(new(big.Rat).SetFrac64(got, microsPerSecond)) != 0 {
+			t.Errorf("%q is %d millionths, exactly %v %s", text, got, n, fault)
+		}
+	}
+	if short != 7 {
+		t.Errorf("%d numbers are short", short)
+	}
+	for short, exact := range map[string]string{
+		`{"seconds":0.1,"minutes":1}`:           `{"seconds":1e-1,"minutes":1e0}`,
+		`{"hours":0.5,"days":2,"minutes":1e-6}`: `{"hours":5e-1,"days":2e0,"minutes":1e-6}`, // both in one
+		`{"weeks":9999.999999}`:                 `{"weeks":9999.9999990}`,
+	} {
+		a, wrong := Parse(Source{Type: kindInterval, Interval: json.RawMessage(short)}, "UTC")
+		b, alsoWrong := Parse(Source{Type: kindInterval, Interval: json.RawMessage(exact)}, "UTC")
+		if len(wrong)+len(alsoWrong) > 0 || a.every != b.every {
+			t.Errorf("%s and %s: %v %v", short, exact, wrong, alsoWrong)
+		}
+	}
 }
