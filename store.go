@@ -43,6 +43,7 @@ type Store struct {
 
 	mu      sync.Mutex
 	queue   []any         // *claimOp, *finishOp, *changeOp in the order of arrival
+	queued  int           // claims and ends in it, and in what the writer paces
 	closing bool          // nothing is accepted any more
 	pacing  bool          // the writer waits for company: claims and ends need not wake it
 	wake    chan struct{} // holds one token while queue may be non-empty

@@ -18,9 +18,9 @@ const (
 	// cost of the commit is spread over hundreds of changes.
 	groupTime = 20 * time.Millisecond
 	// paceTime is the least time from one group to the next while there is nothing but claims and ends of runs to write, and
-	// paceEnough the number of them that is not worth waiting for more.
+	// paceEnough the number of them that need no more company: a commit costs as much as ten.
 	paceTime   = 4 * time.Millisecond
-	paceEnough = 256
+	paceEnough = 64
 	// minBackoff and maxBackoff bound the pause before the next attempt after the disk has refused one.
 	minBackoff = 250 * time.Millisecond
 	maxBackoff = time.Second
@@ -108,7 +108,8 @@ func (s *Store) submit(op any) bool {
 		return false
 	}
 	s.queue = append(s.queue, op)
-	wake := !s.pacing || !hot(op)
+	s.queued += weight(op)
+	wake := !s.pacing || !hot(op) || s.queued >= paceEnough
 	s.mu.Unlock()
 	if wake {
 		s.signal()
@@ -129,7 +130,7 @@ func (s *Store) take(pending []any) (_ []any, closing bool) {
 	defer s.mu.Unlock()
 	pending = append(pending, s.queue...)
 	clear(s.queue)
-	s.queue = s.queue[:0]
+	s.queue, s.queued = s.queue[:0], 0
 	return pending, s.closing
 }
 
@@ -176,15 +177,18 @@ func (s *Store) write() {
 	}
 }
 
-// pace gives claims and ends that follow soon after a commit company, under load: a commit costs as much as ten of them. It returns early
-// when there is a change, whose caller waits for its answer, or much to do.
+// pace gives claims and ends that follow soon after a commit company, under load. It returns early when there is a change,
+// whose caller waits for its answer, or enough to do.
 func (s *Store) pace(pending []any, last time.Time) []any {
 	wait := paceTime - time.Since(last)
-	if wait <= 0 || len(pending) >= paceEnough || !hot(pending...) {
+	if wait <= 0 || !hot(pending...) {
 		return pending
 	}
 	s.mu.Lock()
-	early := s.closing || !hot(s.queue...)
+	for _, op := range pending {
+		s.queued += weight(op)
+	}
+	early := s.closing || s.queued >= paceEnough || !hot(s.queue...)
 	if s.pacing = !early; s.pacing {
 		select {
 		case <-s.wake: // for what the last group has taken along
@@ -203,6 +207,14 @@ func (s *Store) pace(pending []any, last time.Time) []any {
 	s.mu.Unlock()
 	pending, _ = s.take(pending)
 	return pending
+}
+
+// weight is how many claims and ends op holds.
+func weight(op any) int {
+	if c, ok := op.(*claimOp); ok {
+		return len(c.claims)
+	}
+	return 1
 }
 
 // writerLoad counts what comes to be written, to tell a load from single events: those are written at once.
