@@ -35,9 +35,9 @@ const (
 	// The server compares the recent past by itself: differences are seen without anybody asking.
 	watchEvery  = 10 * time.Minute
 	watchWindow = time.Hour
-	// It takes at most a hundredth of a core: after each bout it rests so many times as long as that took. A million jobs take
-	// two hours then, ten thousand a minute or two.
-	watchShare = 99
+	// It takes at most a third of a hundredth of a core: after each bout it rests so many times as long as that took. A million
+	// jobs that fire rarely take an hour then, ten thousand half a minute.
+	watchShare = 299
 	watchBout  = 2 * time.Millisecond
 )
 
