@@ -185,14 +185,14 @@ func (s *Scheduler) turn(ctx context.Context) time.Duration {
 	s.stats.jobs.Store(int64(len(s.jobs)))
 	blocked := time.Until(s.blocked)
 	if !s.stopping && blocked <= 0 {
-		for e := s.heap.first(); e != nil && e.at <= now; e = s.heap.first() {
-			s.heap.remove(e)
-			s.act(ctx, e, now)
+		for first := s.heap.first(); first.e != nil && first.at <= now; first = s.heap.first() {
+			s.heap.remove(first.e)
+			s.act(ctx, first.e, now)
 		}
 	}
 	s.flush()
-	if e := s.heap.first(); e != nil && !s.stopping {
-		return min(maxSleep, max(0, e.at.Sub(s.now()), time.Until(s.blocked)))
+	if first := s.heap.first(); first.e != nil && !s.stopping {
+		return min(maxSleep, max(0, first.at.Sub(s.now()), time.Until(s.blocked)))
 	}
 	return maxSleep
 }

@@ -11,7 +11,6 @@ import (
 // owns it. Of a million of them most are idle, so it stays small.
 type entry struct {
 	job     int64
-	at      instant            // place in the heap
 	next    instant            // timers.next_at
 	plan    *schedule.Schedule // nil = not needed yet: the next firing is known, see planAt
 	policy  *Policy

@@ -1,23 +1,26 @@
 package main
 
 // entryHeap is a binary min-heap of entries by their time. Each entry knows its index (-1 = outside), so that any of them can
-// be moved or taken out. Only the scheduler's goroutine touches it.
-type entryHeap []*entry
+// be moved or taken out. The times are in the heap itself: of a million entries few are in the processor's caches. Only the
+// scheduler's goroutine touches it.
+type entryHeap []heapItem
+
+type heapItem struct {
+	at instant
+	e  *entry
+}
 
 // set puts e into the heap at time at, moves it there, or, with at 0, takes it out.
 func (h *entryHeap) set(e *entry, at instant) {
-	switch {
+	switch i := int(e.index); {
 	case at == 0:
 		h.remove(e)
-	case e.index < 0:
-		e.at = at
-		e.index = int32(len(*h))
-		*h = append(*h, e)
-		h.up(int(e.index))
-	case e.at != at:
-		e.at = at
-		h.up(int(e.index))
-		h.down(int(e.index))
+	case i < 0:
+		*h = append(*h, heapItem{at, e})
+		h.up(len(*h) - 1)
+	case (*h)[i].at != at:
+		(*h)[i].at = at
+		h.fix(i)
 	}
 }
 
@@ -26,53 +29,59 @@ func (h *entryHeap) remove(e *entry) {
 	if i < 0 {
 		return
 	}
-	h.swap(i, last)
-	(*h)[last] = nil
+	(*h)[i] = (*h)[last]
+	(*h)[last] = heapItem{}
 	*h = (*h)[:last]
 	e.index = -1
 	if i < last {
-		h.up(i)
-		h.down(i)
+		h.fix(i)
 	}
 }
 
-// first is the entry with the earliest time, nil when the heap is empty.
-func (h entryHeap) first() *entry {
+// first is the item with the earliest time; its entry is nil when the heap is empty.
+func (h entryHeap) first() heapItem {
 	if len(h) == 0 {
-		return nil
+		return heapItem{}
 	}
 	return h[0]
 }
 
-func (h entryHeap) swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = int32(i), int32(j)
+// fix moves the item at i to where its time belongs.
+func (h entryHeap) fix(i int) {
+	if i > 0 && h[i].at < h[(i-1)/2].at {
+		h.up(i)
+	} else {
+		h.down(i)
+	}
+}
+
+// put places an item.
+func (h entryHeap) put(i int, item heapItem) {
+	h[i] = item
+	item.e.index = int32(i)
 }
 
 func (h entryHeap) up(i int) {
-	for i > 0 {
-		parent := (i - 1) / 2
-		if h[parent].at <= h[i].at {
-			return
-		}
-		h.swap(i, parent)
-		i = parent
+	item := h[i]
+	for i > 0 && item.at < h[(i-1)/2].at {
+		h.put(i, h[(i-1)/2])
+		i = (i - 1) / 2
 	}
+	h.put(i, item)
 }
 
 func (h entryHeap) down(i int) {
+	item := h[i]
 	for {
 		child := 2*i + 1
-		if child >= len(h) {
-			return
-		}
 		if child+1 < len(h) && h[child+1].at < h[child].at {
 			child++
 		}
-		if h[i].at <= h[child].at {
-			return
+		if child >= len(h) || item.at <= h[child].at {
+			break
 		}
-		h.swap(i, child)
+		h.put(i, h[child])
 		i = child
 	}
+	h.put(i, item)
 }

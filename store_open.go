@@ -42,12 +42,12 @@ func dsn(path, mode string, pragmas ...string) string {
 }
 
 func writerDSN(path string) string {
-	return dsn(path, "rwc", "journal_mode(WAL)", "synchronous(FULL)", "cache_size(-8192)", "mmap_size(0)",
+	return dsn(path, "rwc", "journal_mode(WAL)", "synchronous(FULL)", "cache_size(-4096)", "mmap_size(0)",
 		"wal_autocheckpoint("+strconv.Itoa(logFallback)+")", "journal_size_limit(67108864)") + "&_txlock=immediate"
 }
 
 func readerDSN(path string) string {
-	return dsn(path, "ro", "query_only(1)", "cache_size(-8192)", "mmap_size(0)")
+	return dsn(path, "ro", "query_only(1)", "cache_size(-4096)", "mmap_size(0)")
 }
 
 // Reader is the part of the store that only reads. It may be open in any number of processes, also beside the server.
