@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -191,5 +192,23 @@ func TestPoisonedClaim(t *testing.T) {
 	}
 	if tm, _, err := s.Timer(t.Context(), a.ID); err != nil || tm.NextAt != a.NextAt || len(tm.Open) != 0 {
 		t.Errorf("half of the refused claim took effect: %+v, %v", tm, err)
+	}
+}
+
+// TestPace: under a load of ends that come one by one, those that come soon after a commit wait for company.
+func TestPace(t *testing.T) {
+	var commits atomic.Int64
+	s := openTestAt(t, filepath.Join(t.TempDir(), "jobs.db"), storeOptions{Committed: func(time.Duration) { commits.Add(1) }})
+	var written sync.WaitGroup
+	began := time.Now()
+	for range 600 {
+		written.Add(1)
+		s.Finish(ended(1, 1, 1, Succeeded), func(bool) { written.Done() })
+		time.Sleep(500 * time.Microsecond)
+	}
+	written.Wait()
+	const alone = 40 // before it is known to be a load
+	if took, n := time.Since(began), commits.Load(); n > int64(took/paceTime)+alone {
+		t.Errorf("%d commits in %s", n, took)
 	}
 }

@@ -156,8 +156,9 @@ func (s *Store) write() {
 			s.idle(&backoff)
 			continue
 		}
-		if rest == 0 && load.busy(len(pending)) {
+		if n := len(pending); rest == 0 && load.busy(n) {
 			pending = s.pace(pending, began)
+			load.now += len(pending) - n
 		}
 		began = time.Now()
 		n, err := s.group(pending)
