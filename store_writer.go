@@ -49,7 +49,6 @@ type changeOp struct {
 	err   error         // what apply returned; set before done is closed
 	done  chan struct{} // closed after the commit or the refusal
 	state atomic.Int32  // waiting, taken or given up
-	touch []int64       // jobs whose plan or waiting runs changed
 }
 
 const (
