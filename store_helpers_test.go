@@ -123,3 +123,18 @@ func (l *logLines) String() string {
 	defer l.mu.Unlock()
 	return l.b.String()
 }
+
+// claimedJob makes a job and claims its first firing.
+func claimedJob(t *testing.T, s *Store, jobID string) (*Job, Claim) {
+	t.Helper()
+	j := mustCreate(t, s, jobID, everySeconds(1), 0)
+	tm, _, err := s.Timer(t.Context(), j.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := firing(tm, tm.NextAt.Add(time.Second))
+	if held, err := claimAll(s, c); err != nil || !held[0] {
+		t.Fatal(held, err)
+	}
+	return j, c
+}

@@ -75,15 +75,7 @@ func diskFull(t *testing.T, dir string, fill func() (free func())) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	j := mustCreate(t, s, "a", everySeconds(1), 0)
-	tm, _, err := s.Timer(t.Context(), j.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := firing(tm, tm.NextAt.Add(time.Second))
-	if held, err := claimAll(s, c); err != nil || !held[0] {
-		t.Fatal(held, err)
-	}
+	j, c := claimedJob(t, s, "a")
 	free := fill()
 	big := everySeconds(1)
 	big.Description = strings.Repeat("x", 20_000)

@@ -52,15 +52,7 @@ func TestLockedDatabase(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "jobs.db")
 	log := new(logLines)
 	s := openTestAt(t, path, storeOptions{Log: slog.New(slog.NewTextHandler(log, nil))})
-	j := mustCreate(t, s, "a", everySeconds(1), 0)
-	tm, _, err := s.Timer(t.Context(), j.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := firing(tm, tm.NextAt.Add(time.Second))
-	if held, err := claimAll(s, c); err != nil || !held[0] {
-		t.Fatal(held, err)
-	}
+	j, c := claimedJob(t, s, "a")
 	other, err := sql.Open("sqlite", path+"?_txlock=immediate")
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +69,7 @@ func TestLockedDatabase(t *testing.T) {
 	if took := time.Since(began); !errors.Is(err, errUnavailable) || took > 6*time.Second {
 		t.Fatalf("after %v: %v", took, err)
 	}
-	if _, err := claimAll(s, firing(tm, 0)); !errors.Is(err, errUnavailable) {
+	if _, err := claimAll(s, firing(Timer{Job: j.ID, Version: 1, NextAt: c.Next}, 0)); !errors.Is(err, errUnavailable) {
 		t.Fatalf("a claim while locked: %v", err)
 	}
 	if s.Health() == nil {
