@@ -41,12 +41,12 @@ type Store struct {
 	mover *mover
 	aged  agedStatements
 
-	mu      sync.Mutex
-	queue   []any         // *claimOp, *finishOp, *changeOp in the order of arrival
-	queued  int           // claims and ends in it, and in what the writer paces
-	closing bool          // nothing is accepted any more
-	pacing  bool          // the writer waits for company: claims and ends need not wake it
-	wake    chan struct{} // holds one token while queue may be non-empty
+	mu        sync.Mutex
+	queue     []any         // *claimOp, *finishOp, *changeOp in the order of arrival
+	queued    int           // claims and ends in it, and in what the writer gathers
+	closing   bool          // nothing is accepted any more
+	gathering bool          // the writer waits for company: claims and ends need not wake it
+	wake      chan struct{} // holds one token while queue may be non-empty
 
 	zones   map[string]string // fingerprints of the zone data that this process has; set before the API serves, then read only by the writer
 	lastRun int64             // highest runs.id given out; writer only

@@ -187,8 +187,8 @@ func TestPoisonedClaim(t *testing.T) {
 	}
 }
 
-// TestPace: under a load of ends that come one by one, those that come soon after a commit wait for company.
-func TestPace(t *testing.T) {
+// TestGather: under a load of ends that come one by one, those that come soon after a commit wait for company.
+func TestGather(t *testing.T) {
 	var commits atomic.Int64
 	s := openTestAt(t, filepath.Join(t.TempDir(), "jobs.db"), storeOptions{Committed: func(time.Duration) { commits.Add(1) }})
 	var written sync.WaitGroup
@@ -200,7 +200,7 @@ func TestPace(t *testing.T) {
 	}
 	written.Wait()
 	const alone = 40 // before it is known to be a load
-	if took, n := time.Since(began), commits.Load(); n > int64(took/paceTime)+alone {
+	if took, n := time.Since(began), commits.Load(); n > int64(took/gatherTime)+alone {
 		t.Errorf("%d commits in %s", n, took)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -17,10 +16,6 @@ const (
 	// groupTime bounds how long one transaction gathers work: a wait for its commit stays short under any backlog, while the
 	// cost of the commit is spread over hundreds of changes.
 	groupTime = 20 * time.Millisecond
-	// paceTime is the least time from one group to the next while there is nothing but claims and ends of runs to write, and
-	// paceEnough the number of them that need no more company: a commit costs as much as ten.
-	paceTime   = 4 * time.Millisecond
-	paceEnough = 64
 	// minBackoff and maxBackoff bound the pause before the next attempt after the disk has refused one.
 	minBackoff = 250 * time.Millisecond
 	maxBackoff = time.Second
@@ -108,7 +103,7 @@ func (s *Store) submit(op any) bool {
 	}
 	s.queue = append(s.queue, op)
 	s.queued += weight(op)
-	wake := !s.pacing || !hot(op) || s.queued >= paceEnough
+	wake := !s.gathering || !hot(op) || s.queued >= gatherEnough
 	s.mu.Unlock()
 	if wake {
 		s.signal()
@@ -156,7 +151,7 @@ func (s *Store) write() {
 			continue
 		}
 		if n := len(pending); rest == 0 && load.busy(n) {
-			pending = s.pace(pending, began)
+			pending = s.gather(pending, began)
 			load.now += len(pending) - n
 		}
 		began = time.Now()
@@ -175,71 +170,6 @@ func (s *Store) write() {
 		pending = append(pending[:0], pending[n:]...)
 		rest = len(pending)
 	}
-}
-
-// pace gives claims and ends that follow soon after a commit company, under load. It returns early when there is a change,
-// whose caller waits for its answer, or enough to do.
-func (s *Store) pace(pending []any, last time.Time) []any {
-	wait := paceTime - time.Since(last)
-	if wait <= 0 || !hot(pending...) {
-		return pending
-	}
-	s.mu.Lock()
-	for _, op := range pending {
-		s.queued += weight(op)
-	}
-	early := s.closing || s.queued >= paceEnough || !hot(s.queue...)
-	if s.pacing = !early; s.pacing {
-		select {
-		case <-s.wake: // for what the last group has taken along
-		default:
-		}
-	}
-	s.mu.Unlock()
-	if !early {
-		select {
-		case <-time.After(wait):
-		case <-s.wake:
-		}
-	}
-	s.mu.Lock()
-	s.pacing = false
-	s.mu.Unlock()
-	pending, _ = s.take(pending)
-	return pending
-}
-
-// weight is how many claims and ends op holds.
-func weight(op any) int {
-	if c, ok := op.(*claimOp); ok {
-		return len(c.claims)
-	}
-	return 1
-}
-
-// writerLoad counts what comes to be written, to tell a load from single events: those are written at once.
-type writerLoad struct {
-	began     time.Time // of the window
-	now, last int       // operations in it, and in the one before
-}
-
-// busy counts n more operations.
-func (l *writerLoad) busy(n int) bool {
-	const window, least = 50 * time.Millisecond, 25
-	if age := time.Since(l.began); age > window {
-		l.last = l.now
-		if age > 2*window {
-			l.last = 0
-		}
-		l.began, l.now = time.Now(), 0
-	}
-	l.now += n
-	return max(l.last, l.now) >= least
-}
-
-// hot tells whether all of list are claims and ends of runs, or changes that nobody waits for.
-func hot(list ...any) bool {
-	return !slices.ContainsFunc(list, func(op any) bool { c, change := op.(*changeOp); return change && !c.calm })
 }
 
 // idle waits for work. While the disk is known to refuse writes it also tries one now and then, so that Health tells the
