@@ -40,7 +40,7 @@ func (n near) size() int {
 	return 128 + len(n.jobID) + len(n.text)
 }
 
-// prepared makes n ready; nil when it cannot be read.
+// prepared makes n ready; nil when there is no text, or it cannot be read.
 func (n near) prepared() *prepared {
 	if n.p != nil {
 		return n.p
@@ -54,31 +54,35 @@ func (n near) prepared() *prepared {
 
 // Expect keeps the definitions of near jobs at hand, as far as there is room.
 func (e *Executor) Expect(list []ScheduleText) {
-	for _, s := range list {
-		if s.Definition != "" && !e.expected.keep(versionKey{s.Job, s.Version}, near{jobID: s.JobID, text: s.Definition}) {
+	x := &e.expected
+	early := x.size() < preparedBytes
+	kept := make([]near, len(list))
+	for i, s := range list {
+		kept[i] = near{jobID: s.JobID, text: s.Definition}
+		if early {
+			kept[i].p = kept[i].prepared()
+		}
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if now := time.Now(); now.Sub(x.since) > expectedFor {
+		x.old, x.young, x.since = x.young, generation{}, now
+	}
+	for i, n := range kept {
+		if x.young.size+x.old.size+n.size() > expectedBytes {
 			return
+		}
+		if n.text != "" {
+			x.young.add(versionKey{list[i].Job, list[i].Version}, n)
 		}
 	}
 }
 
-// keep keeps n; false when there is no room.
-func (x *expected) keep(key versionKey, n near) bool {
+// size is how many bytes wait.
+func (x *expected) size() int {
 	x.mu.Lock()
-	if now := time.Now(); now.Sub(x.since) > expectedFor {
-		x.old, x.young, x.since = x.young, generation{}, now
-	}
-	size := x.young.size + x.old.size
-	x.mu.Unlock()
-	if size < preparedBytes {
-		n.p = n.prepared()
-	}
-	if size+n.size() > expectedBytes {
-		return false
-	}
-	x.mu.Lock()
-	x.young.add(key, n)
-	x.mu.Unlock()
-	return true
+	defer x.mu.Unlock()
+	return x.young.size + x.old.size
 }
 
 // take gives the definition of key, and keeps it no longer: once prepared it is in the cache.

@@ -24,9 +24,8 @@ type loaderBatch struct {
 
 // loaded is one definition on its way; those who wait for it share the making of p.
 type loaded struct {
-	name, text string
-	once       sync.Once
-	p          *prepared
+	near
+	once sync.Once
 }
 
 // load gives key's definition, ready to be sent; nil when it is not to be had this way.
@@ -53,11 +52,7 @@ func (l *loader) load(ctx context.Context, key versionKey) *prepared {
 		return nil
 	}
 	d.once.Do(func() {
-		if d.text == "" {
-			return
-		}
-		if definition, err := parseDefinition(d.text); err == nil {
-			d.p = prepare(d.name, definition)
+		if d.p = d.prepared(); d.p != nil {
 			l.executor.keep(key, d.p)
 		}
 	})
@@ -78,7 +73,7 @@ func (l *loader) read() {
 		names, texts, err := l.executor.cfg.Ledger.Definitions(context.Background(), b.keys)
 		if err == nil {
 			for i, k := range b.keys {
-				b.of[k].name, b.of[k].text = names[i], texts[i]
+				b.of[k].near = near{jobID: names[i], text: texts[i]}
 			}
 		}
 		close(b.done) // after an error each tries by itself, with patience

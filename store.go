@@ -21,7 +21,7 @@ import (
 // changes something returns when the change is on disk (WAL, synchronous=FULL), or with an error when it is not.
 type Store struct {
 	*Reader
-	checks    *Reader // a connection for the ledger\'s comparisons alone: they take long and must not keep others waiting
+	checks    *Reader // a connection for the ledger's comparisons alone: they take long and must not keep others waiting
 	log       *slog.Logger
 	policy    Policy // the server's defaults, for settling
 	keep      retention

@@ -86,10 +86,7 @@ func fillAttempt(at instant) Attempt {
 
 // Probe commits the least that there is to commit: one small row.
 func (s *Store) Probe(ctx context.Context) error {
-	return s.change(ctx, func(t *tx) error {
-		_, err := t.exec("INSERT INTO meta (key, value) VALUES ('probe', ?1) ON CONFLICT (key) DO UPDATE SET value = ?1", int64(s.now()))
-		return err
-	})
+	return s.change(ctx, (*tx).probe)
 }
 
 // CountRuns counts the runs scheduled in [from, to), 0 = without bound, with that status, "" = any.

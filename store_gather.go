@@ -74,7 +74,7 @@ func (l *writerLoad) busy(n int) bool {
 	return max(l.last, l.now) >= least
 }
 
-// hot tells whether all of list are claims and ends of runs, or changes that nobody waits for.
+// hot tells whether all of list are claims and ends of runs, or changes that can wait.
 func hot(list ...any) bool {
 	return !slices.ContainsFunc(list, func(op any) bool { c, change := op.(*changeOp); return change && !c.calm })
 }

@@ -65,17 +65,20 @@ func (r *Reader) histories(ctx context.Context, first, last int64, w ledgerWindo
 			return scan(&j.job, &j.JobID, &j.Cursor, &j.Next, &j.Pruned, &g.Version, &g.Schedule, &g.ZoneData, &g.Anchor, &g.From, &g.Until,
 				&j.versions, &j.pauses, &j.ranges, &j.rows)
 		}, jobHistories, first, last, int64(w.From), int64(w.To), historyBatch)
+		if err != nil {
+			return err
+		}
 		rows := 0
 		for i, j := range list {
-			if err == nil {
-				err = j.complete(ctx, at, w)
+			if err := j.complete(ctx, at, w); err != nil {
+				return err
 			}
 			if rows += len(j.page); rows >= historyPage {
 				list = list[:i+1]
 				break
 			}
 		}
-		return err
+		return nil
 	})
 	return list, err
 }
@@ -84,27 +87,35 @@ func (r *Reader) histories(ctx context.Context, first, last int64, w ledgerWindo
 func (j *jobHistory) complete(ctx context.Context, at snapshot, w ledgerWindow) (err error) {
 	if j.versions {
 		var former []segment
-		err = at.each(ctx, func(scan func(...any) error) error {
+		err := at.each(ctx, func(scan func(...any) error) error {
 			var g segment
 			err := scan(&g.Version, &g.Schedule, &g.ZoneData, &g.Anchor, &g.From, &g.Until)
 			former = append(former, g)
 			return err
 		}, versionHistory, j.job)
+		if err != nil {
+			return err
+		}
 		j.Segments = append(former, j.Segments...)
 	}
-	if j.pauses && err == nil {
-		err = at.each(ctx, func(scan func(...any) error) error {
+	if j.pauses {
+		err := at.each(ctx, func(scan func(...any) error) error {
 			var p span
 			err := scan(&p.From, &p.Until)
 			j.Pauses = append(j.Pauses, p)
 			return err
 		}, pauseHistory, j.job)
+		if err != nil {
+			return err
+		}
 	}
 	j.From, j.UpTo = max(w.From, j.Pruned), min(w.To, j.Cursor)
-	if j.ranges && err == nil {
-		err = j.widen(ctx, at)
+	if j.ranges {
+		if err := j.widen(ctx, at); err != nil {
+			return err
+		}
 	}
-	if (j.rows || j.ranges) && err == nil {
+	if j.rows || j.ranges {
 		j.page, err = readFirings(ctx, at, j.job, j.From, j.UpTo)
 	}
 	return err

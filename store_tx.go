@@ -49,8 +49,8 @@ func (t *tx) only(op *changeOp) error {
 	return err
 }
 
-// sweep applies op, which is not alone, without a savepoint: its error undoes the whole transaction, which is then tried
-// again with everything apart.
+// sweep applies op, whose pages are too many to copy, without a savepoint although others are in the transaction: its error
+// undoes them too, and all are tried again apart.
 func (t *tx) sweep(op *changeOp) error {
 	if !op.begin() {
 		return nil

@@ -40,7 +40,7 @@ type finishOp struct {
 type changeOp struct {
 	apply func(t *tx) error
 	by    *asker        // nil = the server itself
-	calm  bool          // nobody waits for it: it goes with what else is written
+	calm  bool          // it can wait: it goes with what else is written
 	err   error         // what apply returned; set before done is closed
 	done  chan struct{} // closed after the commit or the refusal
 	state atomic.Int32  // waiting, taken or given up
@@ -184,16 +184,19 @@ func (s *Store) idle(backoff *time.Duration) {
 		return
 	case <-time.After(maxBackoff):
 	}
-	probe := &changeOp{done: make(chan struct{}), apply: func(t *tx) error {
-		_, err := t.exec("INSERT INTO meta (key, value) VALUES ('probe', ?1) ON CONFLICT (key) DO UPDATE SET value = ?1", int64(s.now()))
-		return err
-	}}
+	probe := &changeOp{done: make(chan struct{}), apply: (*tx).probe}
 	if _, err := s.group([]any{probe}); err != nil {
 		s.health.bad(s.log, err)
 		return
 	}
 	*backoff = 0
 	s.health.good(s.log)
+}
+
+// probe writes the least that there is to write: one small row.
+func (t *tx) probe() error {
+	_, err := t.exec("INSERT INTO meta (key, value) VALUES ('probe', ?1) ON CONFLICT (key) DO UPDATE SET value = ?1", int64(t.now))
+	return err
 }
 
 // fail pauses before the next attempt after err. A lock that another process holds needs no pause: BEGIN waits for it.
