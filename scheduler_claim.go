@@ -238,7 +238,7 @@ func (s *Scheduler) start(st *step) {
 	if c.From != 0 {
 		e.next = c.Next
 		now := s.now()
-		last = far(e.next, now)
+		last = s.far(e.next, now)
 		s.dropPlan(e, now)
 	}
 	for _, r := range c.Rows {

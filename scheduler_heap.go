@@ -1,9 +1,12 @@
 package main
 
-// entryHeap is a binary min-heap of entries by their time. Each entry knows its index (-1 = outside), so that any of them can
-// be moved or taken out. The times are in the heap itself: of a million entries few are in the processor's caches. Only the
-// scheduler's goroutine touches it.
+// entryHeap is a min-heap of entries by their time. Each entry knows its index (-1 = outside), so that any of them can be moved
+// or taken out. The times are in the heap itself, and an item has heapArity children, next to each other: of a million entries
+// few are in the processor's caches, and each level that an item passes costs a look at another. Only the scheduler's goroutine
+// touches it.
 type entryHeap []heapItem
+
+const heapArity = 4
 
 type heapItem struct {
 	at instant
@@ -48,7 +51,7 @@ func (h entryHeap) first() heapItem {
 
 // fix moves the item at i to where its time belongs.
 func (h entryHeap) fix(i int) {
-	if i > 0 && h[i].at < h[(i-1)/2].at {
+	if i > 0 && h[i].at < h[(i-1)/heapArity].at {
 		h.up(i)
 	} else {
 		h.down(i)
@@ -63,9 +66,13 @@ func (h entryHeap) put(i int, item heapItem) {
 
 func (h entryHeap) up(i int) {
 	item := h[i]
-	for i > 0 && item.at < h[(i-1)/2].at {
-		h.put(i, h[(i-1)/2])
-		i = (i - 1) / 2
+	for i > 0 {
+		parent := (i - 1) / heapArity
+		if item.at >= h[parent].at {
+			break
+		}
+		h.put(i, h[parent])
+		i = parent
 	}
 	h.put(i, item)
 }
@@ -73,11 +80,17 @@ func (h entryHeap) up(i int) {
 func (h entryHeap) down(i int) {
 	item := h[i]
 	for {
-		child := 2*i + 1
-		if child+1 < len(h) && h[child+1].at < h[child].at {
-			child++
+		first := heapArity*i + 1
+		if first >= len(h) {
+			break
 		}
-		if child >= len(h) || item.at <= h[child].at {
+		child := first
+		for c := first + 1; c < min(first+heapArity, len(h)); c++ {
+			if h[c].at < h[child].at {
+				child = c
+			}
+		}
+		if item.at <= h[child].at {
 			break
 		}
 		h.put(i, h[child])

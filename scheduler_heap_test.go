@@ -26,7 +26,7 @@ func TestEntryHeap(t *testing.T) {
 			t.Fatalf("%d in the heap, want %d", len(h), len(at))
 		}
 		for i, item := range h {
-			if item.at != at[item.e] || int(item.e.index) != i || i > 0 && item.at < h[(i-1)/2].at {
+			if item.at != at[item.e] || int(item.e.index) != i || i > 0 && item.at < h[(i-1)/heapArity].at {
 				t.Fatalf("%v at %d of the heap, want time %d", item, i, at[item.e])
 			}
 		}

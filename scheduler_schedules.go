@@ -23,8 +23,14 @@ func planAt(next instant) instant { return max(1, (next-planAhead)/planGrid*plan
 // plansAtOnce bounds one read, so that the first of a herd need not wait for the last.
 const plansAtOnce = 512
 
-// planKept is how far away the next firing may be for a job to keep a plan of its own; most of a million jobs fire rarely.
-const planKept = 10 * 60 * 1e6 // microseconds
+// How far away the next firing may be for a job to keep its plan, and the executor its definition, in microseconds: planKept, but
+// fewKept when there are more than keptJobs. Those that fire in turn would then push each other's definitions out just before
+// they are needed, and one that is read by itself, when its call is due, costs twice one that is read with its plan.
+const (
+	planKept = 10 * 60 * 1e6
+	fewKept  = 5 * 1e6
+	keptJobs = 15_000 // definitionCacheBytes are about that many usual ones
+)
 
 // planned is a plan that was read.
 type planned struct {
@@ -106,11 +112,17 @@ func (s *Scheduler) planned(ctx context.Context, list []planned) {
 }
 
 // far tells whether a job whose next firing is that has no need of a plan for long.
-func far(next, now instant) bool { return next == 0 || next > now+planKept }
+func (s *Scheduler) far(next, now instant) bool {
+	kept := instant(planKept)
+	if len(s.jobs) > keptJobs {
+		kept = fewKept
+	}
+	return next == 0 || next > now+kept
+}
 
 // dropPlan forgets the plan of an entry that will not need it soon. One with jitter stays: it alone knows when the job is due.
 func (s *Scheduler) dropPlan(e *entry, now instant) {
-	if e.plan != nil && e.plan.Jitter() == 0 && far(e.next, now) {
+	if e.plan != nil && e.plan.Jitter() == 0 && s.far(e.next, now) {
 		e.plan = nil
 	}
 }
