@@ -241,7 +241,7 @@ func machine() string {
 
 func benchHelp(w io.Writer) {
 	fmt.Fprint(w, `teiki bench measures this machine with a server and a target of its own, and compares with what is promised.
-It takes about a quarter of an hour and 10 GB of disk; exit code 1 when a limit is not met.
+It takes about twenty minutes and 10 GB of disk; exit code 1 when a limit is not met.
 
   -only CASE,CASE    only these cases
   -quick             small numbers, seconds: shows that it works, judges no speed

@@ -201,3 +201,36 @@ func TestCheckSeesDifferences(t *testing.T) {
 		}
 	}
 }
+
+// TestFar: with few jobs a plan stays for ten minutes; with many, only that of a job that fires all the time.
+func TestFar(t *testing.T) {
+	const now = 1_000_000_000_000
+	s := &Scheduler{jobs: map[int64]*entry{}}
+	for _, tt := range []struct {
+		jobs int
+		in   instant // seconds until the next firing
+		far  bool
+	}{
+		{keptJobs, 599, false}, {keptJobs, 601, true},
+		{keptJobs + 1, 4, false}, {keptJobs + 1, 6, true},
+	} {
+		for i := len(s.jobs); i < tt.jobs; i++ {
+			s.jobs[int64(i)] = nil
+		}
+		if got := s.far(now+tt.in*1e6, now); got != tt.far {
+			t.Errorf("%d jobs, a firing in %d s: far is %v", tt.jobs, tt.in, got)
+		}
+	}
+	if !s.far(0, now) {
+		t.Error("a job without a next firing keeps its plan")
+	}
+}
+
+// TestGCPercent: garbage takes at most three times what lives, and about as much as a million jobs do from there on.
+func TestGCPercent(t *testing.T) {
+	for jobs, want := range map[int64]int{0: 300, 100: 300, 333_000: 300, 500_000: 200, 1_000_000: 100, 5_000_000: 100} {
+		if got := gcPercent(jobs); got != want {
+			t.Errorf("%d jobs: %d %%, want %d", jobs, got, want)
+		}
+	}
+}
